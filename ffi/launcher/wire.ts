@@ -1,0 +1,85 @@
+/**
+ * The launch plan as TypeScript sees it. The encoder beside (`encode.ts`) turns it into the bytes that `launcher.c` reads.
+ *
+ * A plan is a list of operations that the launcher executes one after the other, in one single-threaded process
+ * (and in the children that the plan itself clones: a step with `onZero` is a fork in the road).
+ * Nothing in it is policy of the launcher's: it calls what it is told and reports the first failure as (operation, errno).
+ */
+import type { SyscallName } from "../syscalls.ts";
+
+/**
+ * A block of bytes in the plan's data, encoded once however often it is referred to (by object identity).
+ * `pointers`: at byte `offset` of this block stands, at run time, the address of another block (argv, iovec, sock_fprog).
+ */
+export interface Data {
+  readonly bytes: Uint8Array;
+  readonly pointers?: readonly { readonly offset: number; readonly to: Data }[];
+}
+
+/**
+ * An argument of a system call: an immediate, the address of a data block, the value of a slot,
+ * or a descriptor handed to the launcher under a name (see `LaunchPlan.fds`).
+ */
+export type Argument = number | bigint | { readonly data: Data } | { readonly slot: number } | { readonly fd: string };
+
+/** One system call. `label` is what the user reads when it fails: a verb phrase naming the object. */
+export interface SyscallOp {
+  readonly kind: "syscall";
+  readonly label: string;
+  readonly call: SyscallName;
+  /** At most 6. */
+  readonly args: readonly Argument[];
+  /** Slot (0…127) that receives the result; on a tolerated error, -errno. */
+  readonly save?: number;
+  /** errno values that are no failure. */
+  readonly tolerate?: readonly number[];
+  /** Mark to continue at when the result is 0: the child's side of clone(2). */
+  readonly onZero?: string;
+  /** Mark to continue at when a tolerated error occurred. */
+  readonly onError?: string;
+}
+
+export type Op =
+  | SyscallOp
+  /** A place to jump to; encodes to nothing. */
+  | { readonly kind: "mark"; readonly name: string }
+  | { readonly kind: "jump"; readonly to: string }
+  /** Write slot as decimal digits and NUL at `offset` of `into` (for `newuidmap PID`). */
+  | { readonly kind: "format"; readonly slot: number; readonly into: Data; readonly offset: number }
+  /** Store slot as a little-endian integer of `width` bytes at `offset` of `into` (for SCM_RIGHTS, clone_args). */
+  | { readonly kind: "store"; readonly slot: number; readonly into: Data; readonly offset: number; readonly width: 4 | 8 }
+  /** Send a record to the report pipe; the reader sees `{ kind: "event", name, value: slot }`. */
+  | { readonly kind: "report"; readonly event: ReportEvent; readonly slot: number }
+  /** wait4(2) status at `status` (4 bytes) must be "exited with 0", else the plan fails here with the exit code as detail. */
+  | { readonly kind: "expectSuccess"; readonly label: string; readonly status: Data }
+  /** Fail here with the errno most recently remembered by `remember`, else `errno`. */
+  | { readonly kind: "fail"; readonly label: string; readonly errno: number }
+  /**
+   * Be the supervisor: wait for the child in `slot` to end (reaping others), report "exited" with its wait status and exit
+   * the same way. If the parent dies (PR_SET_PDEATHSIG SIGTERM set by the plan; signals are blocked and read with
+   * rt_sigtimedwait), kill the child with SIGKILL, wait for it, exit.
+   */
+  | { readonly kind: "supervise"; readonly slot: number }
+  /**
+   * Be PID 1 for the process in `slot` (`--init`): forward every signal to it, reap orphans, exit as it does
+   * (128 + n for a signal).
+   */
+  | { readonly kind: "init"; readonly slot: number }
+  /** exit_group(2). */
+  | { readonly kind: "exit"; readonly code: number };
+
+/** What a plan may report on its way. "started": the init process exists (value: its pid) and its id maps are written. */
+export type ReportEvent = "started" | "ready" | "exited";
+
+/** A plan: operations, and the names of the descriptors it expects, in the order in which they are handed over. */
+export interface LaunchPlan {
+  /** What the plan does, for `--explain`. */
+  readonly title: string;
+  readonly ops: readonly Op[];
+  readonly fds: readonly string[];
+}
+
+export type LaunchReport =
+  | { readonly kind: "event"; readonly event: ReportEvent; readonly value: number }
+  /** `op`: index into `plan.ops`. `detail`: exit code of a helper for `expectSuccess`, else 0. */
+  | { readonly kind: "failed"; readonly op: number; readonly errno: number; readonly detail: number };

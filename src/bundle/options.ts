@@ -1,0 +1,82 @@
+/** What a `run` asks for, independent of where it came from (flags today, devcontainer.json later). */
+
+export type NetworkMode = "none" | "host" | "slirp4netns";
+
+/** `-p [ip:]host:container[/proto]`. `hostPort` 0 asks for a free one. */
+export interface PortMapping {
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: "tcp" | "udp";
+}
+
+export type MountRequest =
+  | {
+      readonly kind: "bind";
+      /** Absolute host path. */
+      readonly source: string;
+      readonly target: string;
+      readonly readonly: boolean;
+      /** Make the source directory when it is missing (`-v` does, `--mount` does not). */
+      readonly createSource: boolean;
+      /** rprivate unless asked otherwise; mount(8) names. */
+      readonly propagation?: string;
+      readonly recursive: boolean;
+    }
+  | { readonly kind: "tmpfs"; readonly target: string; readonly options: readonly string[] }
+  /** An empty directory of the box's own (`-v /path`, image VOLUMEs): lives and dies with the box, content copied up by overlay. */
+  | { readonly kind: "anonymous"; readonly target: string };
+
+export interface DeviceRequest {
+  readonly source: string;
+  readonly target: string;
+  /** Subset of "rwm". */
+  readonly permissions: string;
+}
+
+export interface RunOptions {
+  /** Command line after the image; empty: the image's Cmd. */
+  readonly command: readonly string[];
+  /** undefined: the image's; []: none. */
+  readonly entrypoint: readonly string[] | undefined;
+  readonly name: string | undefined;
+  readonly hostname: string | undefined;
+  /** `NAME[:GROUP]` or numbers; undefined: the image's User. */
+  readonly user: string | undefined;
+  readonly workdir: string | undefined;
+  /** KEY=VALUE, later wins; files already read, bare KEYs already looked up. */
+  readonly env: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  readonly mounts: readonly MountRequest[];
+  readonly devices: readonly DeviceRequest[];
+  readonly network: NetworkMode;
+  readonly ports: readonly PortMapping[];
+  readonly dns: readonly string[];
+  /** `NAME:IP`. */
+  readonly addHosts: readonly string[];
+  readonly readonlyRoot: boolean;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly privileged: boolean;
+  readonly security: SecurityOptions;
+  readonly ulimits: readonly { readonly name: string; readonly soft: number | "unlimited"; readonly hard: number | "unlimited" }[];
+  readonly shmSizeBytes: number;
+  readonly init: boolean;
+  readonly sysctl: Readonly<Record<string, string>>;
+  readonly stopSignal: string | undefined;
+  readonly stopTimeoutSeconds: number;
+  /** Keep the box after its end (`--keep`, `--name` without `--rm`). */
+  readonly keep: boolean;
+}
+
+export interface SecurityOptions {
+  readonly noNewPrivileges: boolean;
+  /** "default", "unconfined", or the parsed content of a profile file (docker's or the OCI's shape). */
+  readonly seccomp: "default" | "unconfined" | { readonly profile: unknown };
+  /** Paths (or "all") that are neither masked nor read-only. */
+  readonly unmask: readonly string[];
+  /** Further masked paths. */
+  readonly mask: readonly string[];
+}
