@@ -1,14 +1,8 @@
 /** What a `run` asks for, independent of where it came from (flags today, devcontainer.json later). */
 
-export type NetworkMode = "none" | "host" | "slirp4netns";
+import type { PortMapping } from "../core/ports.ts";
 
-/** `-p [ip:]host:container[/proto]`. `hostPort` 0 asks for a free one. */
-export interface PortMapping {
-  readonly hostIp: string;
-  readonly hostPort: number;
-  readonly containerPort: number;
-  readonly protocol: "tcp" | "udp";
-}
+export type NetworkMode = "none" | "host" | "slirp4netns";
 
 export type MountRequest =
   | {

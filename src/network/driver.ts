@@ -1,5 +1,5 @@
 /** The one interface of all network drivers: what each contributes to config.json, and how it is started. */
-import type { PortMapping } from "../bundle/options.ts";
+import type { PortMapping } from "../core/ports.ts";
 import type { Hooks } from "../oci/runtime.ts";
 
 /** What a driver is asked for. */
