@@ -47,7 +47,13 @@ export type Op =
   /** Write slot as decimal digits and NUL at `offset` of `into` (for `newuidmap PID`). */
   | { readonly kind: "format"; readonly slot: number; readonly into: Data; readonly offset: number }
   /** Store slot as a little-endian integer of `width` bytes at `offset` of `into` (for SCM_RIGHTS, clone_args). */
-  | { readonly kind: "store"; readonly slot: number; readonly into: Data; readonly offset: number; readonly width: 4 | 8 }
+  | {
+      readonly kind: "store";
+      readonly slot: number;
+      readonly into: Data;
+      readonly offset: number;
+      readonly width: 4 | 8;
+    }
   /** Send a record to the report pipe; the reader sees `{ kind: "event", name, value: slot }`. */
   | { readonly kind: "report"; readonly event: ReportEvent; readonly slot: number }
   /** wait4(2) status at `status` (4 bytes) must be "exited with 0", else the plan fails here with the exit code as detail. */

@@ -55,7 +55,11 @@ export interface RunOptions {
   readonly capDrop: readonly string[];
   readonly privileged: boolean;
   readonly security: SecurityOptions;
-  readonly ulimits: readonly { readonly name: string; readonly soft: number | "unlimited"; readonly hard: number | "unlimited" }[];
+  readonly ulimits: readonly {
+    readonly name: string;
+    readonly soft: number | "unlimited";
+    readonly hard: number | "unlimited";
+  }[];
   readonly shmSizeBytes: number;
   readonly init: boolean;
   readonly sysctl: Readonly<Record<string, string>>;

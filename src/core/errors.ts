@@ -22,10 +22,16 @@ export const errorTable = {
   BAD_CONFIG: { exit: 125 },
   // registries
   REGISTRY_UNREACHABLE: { exit: 125, hint: "check the network, the proxy variables and the name of the registry" },
-  REGISTRY_AUTH: { exit: 125, hint: "log in with a tool that writes ~/.docker/config.json or auth.json, then try again" },
+  REGISTRY_AUTH: {
+    exit: 125,
+    hint: "log in with a tool that writes ~/.docker/config.json or auth.json, then try again",
+  },
   REGISTRY_NOT_FOUND: { exit: 125, hint: "check the spelling of the image and its tag" },
   REGISTRY_REFUSED: { exit: 125 },
-  REGISTRY_TLS: { exit: 125, hint: "add the registry's CA with SSL_CERT_FILE=FILE, or use --tls-verify=false for a registry you trust" },
+  REGISTRY_TLS: {
+    exit: 125,
+    hint: "add the registry's CA with SSL_CERT_FILE=FILE, or use --tls-verify=false for a registry you trust",
+  },
   DIGEST_MISMATCH: { exit: 125, hint: "the content was altered or damaged on its way; pull again" },
   SIZE_MISMATCH: { exit: 125, hint: "the content was altered or damaged on its way; pull again" },
   BAD_MANIFEST: { exit: 125 },
@@ -39,7 +45,10 @@ export const errorTable = {
   LAYER_IO: { exit: 125 },
   // store
   STORE_UNUSABLE: { exit: 125, hint: "put the store elsewhere: export DEVBOX_STORE=DIR" },
-  STORE_FULL: { exit: 125, hint: "free space (devbox prune --all), or put the store elsewhere: export DEVBOX_STORE=DIR" },
+  STORE_FULL: {
+    exit: 125,
+    hint: "free space (devbox prune --all), or put the store elsewhere: export DEVBOX_STORE=DIR",
+  },
   STORE_DAMAGED: { exit: 125, hint: "pull the image again" },
   IMAGE_NOT_FOUND: { exit: 125, hint: "pull it first: devbox pull IMAGE" },
   IMAGE_IN_USE: { exit: 125, hint: "remove the boxes that use it first, or pass --force" },
@@ -53,8 +62,14 @@ export const errorTable = {
   LAUNCH_FAILED: { exit: 125 },
   HOOK_FAILED: { exit: 125 },
   // host
-  NO_SUBIDS: { exit: 125, hint: "an administrator can grant ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER" },
-  NO_NEWUIDMAP: { exit: 125, hint: "install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch: shadow)" },
+  NO_SUBIDS: {
+    exit: 125,
+    hint: "an administrator can grant ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER",
+  },
+  NO_NEWUIDMAP: {
+    exit: 125,
+    hint: "install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch: shadow)",
+  },
   USERNS_DENIED: { exit: 125, hint: "see: devbox doctor" },
   HELPER_MISSING: { exit: 125 },
   NETWORK_FAILED: { exit: 125, hint: "try --network none or --network host; see: devbox doctor" },

@@ -32,7 +32,13 @@ export type WorkerRequest =
   /** Give the apply under way up; the worker answers "failed" with code INTERRUPTED and stays usable. */
   | { readonly kind: "abort" }
   /** Do what needs the layers below: see `Pending`. `lowers`: trees of the layers below, topmost first. */
-  | { readonly kind: "settle"; readonly label: string; readonly target: string; readonly lowers: readonly string[]; readonly pending: Pending }
+  | {
+      readonly kind: "settle";
+      readonly label: string;
+      readonly target: string;
+      readonly lowers: readonly string[];
+      readonly pending: Pending;
+    }
   /** Remove a tree, also where its files belong to mapped ids or its directories are closed to us. */
   | { readonly kind: "remove"; readonly path: string };
 
@@ -50,7 +56,13 @@ export type WorkerReply =
     }
   | { readonly kind: "settled" }
   | { readonly kind: "removed" }
-  | { readonly kind: "failed"; readonly code: string; readonly step: string; readonly because: string | undefined; readonly hint: string | undefined };
+  | {
+      readonly kind: "failed";
+      readonly code: string;
+      readonly step: string;
+      readonly because: string | undefined;
+      readonly hint: string | undefined;
+    };
 
 /**
  * What could not be done without the layers below, since layers are applied side by side. Paths are base64 of raw bytes,

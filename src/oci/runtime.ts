@@ -77,13 +77,7 @@ export interface Hook {
   readonly timeout?: number;
 }
 
-export type HookPoint =
-  | "prestart"
-  | "createRuntime"
-  | "createContainer"
-  | "startContainer"
-  | "poststart"
-  | "poststop";
+export type HookPoint = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
 
 export type Hooks = Readonly<Partial<Record<HookPoint, readonly Hook[]>>>;
 

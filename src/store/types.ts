@@ -1,7 +1,8 @@
 /** The store as plain data; the functions stand beside. */
-import type { Reference } from "../oci/reference.ts";
+
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import type { ImageConfig, Manifest } from "../oci/image.ts";
+import type { Reference } from "../oci/reference.ts";
 
 /** Where everything lies: `$DEVBOX_STORE`, else `$XDG_DATA_HOME/devbox`, else `~/.local/share/devbox`. */
 export interface Store {
