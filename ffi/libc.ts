@@ -1,0 +1,142 @@
+/**
+ * Typed thin wrappers over calls that node:fs does not have, or does not have for paths that are bytes.
+ * Each names its man page and throws SyscallError. Extended attributes, sockets and terminals stand in files beside.
+ *
+ * Nothing here may be used for what needs a single-threaded process (unshare, setns, clone): that is the launcher's.
+ */
+
+import { ptr } from "bun:ffi";
+import { cPath } from "./c-string.ts";
+import {
+  AT_SYMLINK_NOFOLLOW,
+  F_ADD_SEALS,
+  F_GET_SEALS,
+  LOCK_NB,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  O_CLOEXEC,
+} from "./constants.ts";
+import { SyscallError } from "./errno.ts";
+import { type Bytes, check, lastErrno, libc } from "./library.ts";
+import { type OpenHow, openHow, statfsBytes, type Timespec, timespecPairBytes, writeTimespec } from "./structs.ts";
+import { type SyscallName, syscallNumber } from "./syscalls.ts";
+
+export type { Bytes } from "./library.ts";
+export type { OpenHow, Timespec } from "./structs.ts";
+
+const EINTR = 4;
+const EWOULDBLOCK = 11;
+
+function nr(name: SyscallName): number {
+  const number = syscallNumber(name, process.arch === "arm64" ? "aarch64" : "x86_64");
+  if (number === undefined) throw new SyscallError(name, 38);
+  return number;
+}
+
+/** memfd_create(2): a new file in memory; closed on exec, sealable unless other flags are given. */
+export function memfdCreate(name: string, flags: number = MFD_CLOEXEC | MFD_ALLOW_SEALING): number {
+  return check("memfd_create", name, libc().memfd_create(cPath(name), flags));
+}
+
+/** fcntl(2) F_ADD_SEALS: forbid changes of a memfd from now on (F_SEAL_*). */
+export function addSeals(fd: number, seals: number): void {
+  check("fcntl F_ADD_SEALS", fd, libc().fcntl(fd, F_ADD_SEALS, seals));
+}
+
+/** fcntl(2) F_GET_SEALS. */
+export function getSeals(fd: number): number {
+  return check("fcntl F_GET_SEALS", fd, libc().fcntl(fd, F_GET_SEALS, 0));
+}
+
+/** openat2(2): open below `directory` as `how` allows (RESOLVE_*). Closed on exec. */
+export function openat2(directory: number, path: Bytes, how: OpenHow): number {
+  const bytes = openHow({ ...how, flags: how.flags | O_CLOEXEC });
+  const name = ptr(cPath(path));
+  return check("openat2", path, libc().syscall(nr("openat2"), directory, name, ptr(bytes), bytes.length, 0, 0));
+}
+
+/** flock(2), LOCK_SH, LOCK_EX or LOCK_UN. Blocks the thread until the lock is there. */
+export function flock(fd: number, operation: number): void {
+  while (libc().flock(fd, operation) === -1) {
+    const errno = lastErrno();
+    if (errno !== EINTR) throw new SyscallError("flock", errno, `descriptor ${fd}`);
+  }
+}
+
+/** flock(2) with LOCK_NB: false if another holds the lock. */
+export function tryFlock(fd: number, operation: number): boolean {
+  if (libc().flock(fd, operation | LOCK_NB) !== -1) return true;
+  const errno = lastErrno();
+  if (errno === EWOULDBLOCK) return false;
+  throw new SyscallError("flock", errno, `descriptor ${fd}`);
+}
+
+/** mknod(2): `mode` with its S_IF* type; `device` as makedev(3), 0 for fifos, sockets, files and overlay whiteouts. */
+export function mknodat(directory: number, path: Bytes, mode: number, device: number | bigint): void {
+  check("mknodat", path, libc().mknodat(directory, cPath(path), mode, device));
+}
+
+/** lchown(2): change owner and group; of a symbolic link itself. */
+export function lchown(path: Bytes, uid: number, gid: number): void {
+  check("lchown", path, libc().lchown(cPath(path), uid, gid));
+}
+
+/** chroot(2). The working directory stays: call chdir too. */
+export function chroot(path: Bytes): void {
+  check("chroot", path, libc().chroot(cPath(path)));
+}
+
+/** fchdir(2). */
+export function fchdir(fd: number): void {
+  check("fchdir", fd, libc().fchdir(fd));
+}
+
+/** umask(2): the former mask. Never fails. */
+export function umask(mask: number): number {
+  return libc().umask(mask);
+}
+
+const times = new Uint8Array(timespecPairBytes);
+const timesView = new DataView(times.buffer);
+
+/** utimensat(2): set both times to the nanosecond; of a symbolic link itself unless `flags` say otherwise. */
+export function utimensat(
+  directory: number,
+  path: Bytes,
+  access: Timespec,
+  modification: Timespec,
+  flags: number = AT_SYMLINK_NOFOLLOW,
+): void {
+  writeTimespec(timesView, 0, access);
+  writeTimespec(timesView, 16, modification);
+  check("utimensat", path, libc().utimensat(directory, cPath(path), times, flags));
+}
+
+/** pidfd_open(2): a descriptor that stays the same process's; polls readable at its end. */
+export function pidfdOpen(pid: number): number {
+  return check("pidfd_open", `process ${pid}`, libc().syscall(nr("pidfd_open"), pid, 0, 0, 0, 0, 0));
+}
+
+/** pidfd_send_signal(2). `signal` 0 only asks whether the process is there: ESRCH if not. */
+export function pidfdSendSignal(pidfd: number, signal: number): void {
+  check("pidfd_send_signal", pidfd, libc().syscall(nr("pidfd_send_signal"), pidfd, signal, 0, 0, 0, 0));
+}
+
+/** pipe2(2), closed on exec: [read end, write end]. */
+export function pipe2(flags: number = O_CLOEXEC): [number, number] {
+  const ends = new Int32Array(2);
+  check("pipe2", undefined, libc().pipe2(ends, flags));
+  return [ends[0] ?? -1, ends[1] ?? -1];
+}
+
+/** prctl(2); it acts on the calling thread. */
+export function prctl(option: number, arg2 = 0, arg3 = 0, arg4 = 0, arg5 = 0): number {
+  return check("prctl", undefined, libc().prctl(option, arg2, arg3, arg4, arg5));
+}
+
+/** statfs(2): f_type of the file system that holds `path` (…_MAGIC in constants.ts). */
+export function fileSystemType(path: Bytes): number {
+  const buffer = new BigUint64Array(statfsBytes / 8);
+  check("statfs", path, libc().statfs(cPath(path), buffer));
+  return Number(buffer[0] ?? 0n);
+}
