@@ -1,0 +1,135 @@
+/**
+ * Blobs on their way into the store. What has arrived lies in `ingest/` under its digest and stays there when the
+ * process dies, so the next one goes on where it ended. Only content that has the right size and digest, and is on disk,
+ * gets its name in `images/blobs`.
+ *
+ * Whoever writes holds the lock of the digest (`blobLockPath`).
+ */
+import {
+  closeSync,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { promisify } from "node:util";
+import { DevboxError } from "../core/errors.ts";
+import type { Descriptor, Digest } from "../oci/descriptor.ts";
+import { digestAlgorithm, digestHex, shortDigest } from "../oci/digest.ts";
+import { removeQuietly, replaceFile, storeError } from "./atomic-write.ts";
+import { blobPath, partialPath } from "./paths.ts";
+import type { Store } from "./types.ts";
+
+export interface BlobIngest extends Disposable {
+  /** The growing file. After `commit` it is gone; readers that have it open may go on reading. */
+  readonly path: string;
+  /** Bytes that are in the file and in the hash. */
+  readonly written: number;
+  /** @throws DevboxError STORE_FULL, STORE_UNUSABLE; SIZE_MISMATCH when more comes than was announced */
+  append(chunk: Uint8Array): void;
+  /** All is there: check size and digest, bring it to disk. A mismatch deletes the file. */
+  seal(): Promise<void>;
+  /** Give the sealed file its name. It is safe from power loss after `syncDirectory` of the blob directory. */
+  commit(): void;
+}
+
+type Wanted = Pick<Descriptor, "digest" | "size">;
+
+/** Open the partial file of a blob, hashing what an earlier process has left in it. */
+export async function openIngest(store: Store, wanted: Wanted): Promise<BlobIngest> {
+  const path = partialPath(store, wanted.digest);
+  const step = `store blob ${shortDigest(wanted.digest)}`;
+  const fd = attempt(step, () => openSync(path, "a+", 0o600));
+  const hasher = new Bun.CryptoHasher(digestAlgorithm(wanted.digest));
+  let written = 0;
+  try {
+    written = await rehash(fd, wanted.size, hasher);
+  } catch (error) {
+    closeSync(fd);
+    throw storeError(error, step);
+  }
+  const refuse = (code: "SIZE_MISMATCH" | "DIGEST_MISMATCH", because: string): never => {
+    removeQuietly(path);
+    throw new DevboxError(code, { step, because });
+  };
+  return {
+    path,
+    get written() {
+      return written;
+    },
+    append(chunk) {
+      if (written + chunk.byteLength > wanted.size) {
+        refuse("SIZE_MISMATCH", `more than the announced ${wanted.size} bytes arrive`);
+      }
+      attempt(step, () => writeAll(fd, chunk));
+      hasher.update(chunk);
+      written += chunk.byteLength;
+    },
+    async seal() {
+      if (written !== wanted.size) refuse("SIZE_MISMATCH", `${wanted.size} bytes were announced, ${written} arrived`);
+      const hex = hasher.digest("hex");
+      if (hex !== digestHex(wanted.digest)) {
+        refuse("DIGEST_MISMATCH", `the digest should be ${digestHex(wanted.digest)}, the content has ${hex}`);
+      }
+      await promisify(fdatasync)(fd).catch((error: unknown) => {
+        throw storeError(error, step);
+      });
+    },
+    commit() {
+      const final = blobPath(store, wanted.digest);
+      attempt(step, () => {
+        mkdirSync(dirname(final), { recursive: true, mode: 0o700 });
+        renameSync(path, final);
+      });
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+/** A small blob that is in memory and verified. */
+export function putBlob(store: Store, digest: Digest, content: Uint8Array): void {
+  const path = blobPath(store, digest);
+  attempt(`store blob ${shortDigest(digest)}`, () => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }));
+  replaceFile(path, content, store.ingest);
+}
+
+const rehashChunk = 1024 * 1024;
+/** Chunks hashed between two turns of the event loop: about 15 ms. */
+const chunksPerTurn = 16;
+
+/** Hash what is there; what is longer than the blob can only be rubbish and is cut to nothing. */
+async function rehash(fd: number, sizeBytes: number, hasher: Bun.CryptoHasher): Promise<number> {
+  const there = fstatSync(fd).size;
+  if (there > sizeBytes) {
+    ftruncateSync(fd, 0);
+    return 0;
+  }
+  const buffer = new Uint8Array(Math.min(rehashChunk, there));
+  let done = 0;
+  for (let chunks = 1; done < there; chunks++) {
+    const got = readSync(fd, buffer, 0, Math.min(buffer.length, there - done), done);
+    if (got === 0) break;
+    hasher.update(buffer.subarray(0, got));
+    done += got;
+    if (chunks % chunksPerTurn === 0) await nextTurn();
+  }
+  return done;
+}
+
+function writeAll(fd: number, chunk: Uint8Array): void {
+  for (let done = 0; done < chunk.byteLength; ) done += writeSync(fd, chunk, done);
+}
+
+function attempt<T>(step: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw storeError(error, step);
+  }
+}

@@ -1,0 +1,79 @@
+/** `boxes/<id>/state.json`: reading and writing the record of a box. */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { DevboxError, errnoName } from "../core/errors.ts";
+import {
+  expected,
+  type JsonDocument,
+  type JsonPlace,
+  member,
+  optional,
+  parseJson,
+  readArray,
+  readBoolean,
+  readInteger,
+  readString,
+  readStringMap,
+  readStrings,
+} from "../oci/json.ts";
+import { readDigest } from "../oci/parse.ts";
+import { storeError } from "./atomic-write.ts";
+import type { BoxPaths, BoxRecord } from "./types.ts";
+
+const maxRecordBytes = 4 * 1024 * 1024;
+
+/** undefined: the box is not there (any more). @throws DevboxError STORE_DAMAGED naming the file */
+export function readBoxRecord(paths: BoxPaths): BoxRecord | undefined {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(paths.state);
+  } catch (error) {
+    if (errnoName(error) === "ENOENT") return undefined;
+    throw storeError(error, `read ${paths.state}`);
+  }
+  const document: JsonDocument = { code: "STORE_DAMAGED", step: `read ${paths.state}` };
+  try {
+    return toRecord(parseJson(bytes, document, maxRecordBytes));
+  } catch (error) {
+    const hint = `remove the box: rm -rf ${paths.directory}`;
+    throw new DevboxError("STORE_DAMAGED", { step: document.step, cause: error, hint });
+  }
+}
+
+/** Replace the record as a whole. Not fsynced: after a power loss no box runs any more, and its record matters little. */
+export function writeBoxRecord(paths: BoxPaths, record: BoxRecord): void {
+  const temporary = `${paths.state}.new`;
+  try {
+    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+    renameSync(temporary, paths.state);
+  } catch (error) {
+    throw storeError(error, `write ${paths.state}`);
+  }
+}
+
+function toRecord(place: JsonPlace): BoxRecord {
+  return {
+    version: readVersion(member(place, "version")),
+    id: readString(member(place, "id")),
+    name: readString(member(place, "name")),
+    image: readString(member(place, "image")),
+    manifestDigest: readDigest(member(place, "manifestDigest")),
+    chainIds: readArray(member(place, "chainIds"), readDigest),
+    created: readString(member(place, "created")),
+    command: readStrings(member(place, "command")),
+    labels: readStringMap(member(place, "labels")),
+    ephemeral: readBoolean(member(place, "ephemeral")),
+    status: readStatus(member(place, "status")),
+    ...optional(place, "pid", readInteger),
+    ...optional(place, "exitCode", readInteger),
+  };
+}
+
+function readVersion(place: JsonPlace): 1 {
+  return place.value === 1 ? 1 : expected(place, "1, the version that this devbox knows");
+}
+
+function readStatus(place: JsonPlace): BoxRecord["status"] {
+  const { value } = place;
+  if (value === "created" || value === "running" || value === "exited") return value;
+  return expected(place, '"created", "running" or "exited"');
+}

@@ -1,0 +1,128 @@
+/**
+ * Applied layers: `layers/<chainID>/fs` with `layer.json` beside. A layer is built under a temporary name and renamed
+ * when it is whole, so what has a final name is complete, whenever a process was killed.
+ *
+ * Whoever builds holds the lock of the chainID (`layerLockPath`).
+ */
+import { accessSync, chmodSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { DevboxError, errnoName } from "../core/errors.ts";
+import type { Digest } from "../oci/descriptor.ts";
+import { digestHex, shortDigest } from "../oci/digest.ts";
+import { member, parseJson, readInteger, readString } from "../oci/json.ts";
+import { readDigest } from "../oci/parse.ts";
+import { randomHex, replaceFile, storeError } from "./atomic-write.ts";
+import { layerDirectory } from "./paths.ts";
+import type { Store } from "./types.ts";
+
+/** `layer.json`. */
+export interface LayerRecord {
+  readonly chainId: Digest;
+  readonly diffId: Digest;
+  /** Uncompressed bytes of the tar stream. */
+  readonly bytes: number;
+  readonly entries: number;
+  /** RFC 3339. */
+  readonly created: string;
+}
+
+export interface LayerBuild {
+  readonly chainId: Digest;
+  /** Temporary, absolute. */
+  readonly directory: string;
+  /** The tree in it. */
+  readonly tree: string;
+}
+
+const buildPrefix = ".new-";
+const trashPrefix = ".trash-";
+
+export function hasLayer(store: Store, chainId: Digest): boolean {
+  try {
+    accessSync(join(layerDirectory(store, chainId), "fs"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An empty tree to apply into. */
+export function beginLayer(store: Store, chainId: Digest): LayerBuild {
+  const directory = join(store.layers, `${buildPrefix}${digestHex(chainId)}-${randomHex(4)}`);
+  const tree = join(directory, "fs");
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    mkdirSync(tree);
+    // The mode of the root directory where the archive has no entry for it, whatever the umask.
+    chmodSync(tree, 0o755);
+  } catch (error) {
+    throw storeError(error, `make a directory for layer ${shortDigest(chainId)}`);
+  }
+  return { chainId, directory, tree };
+}
+
+/** Give a whole layer its name. The name is safe from power loss after `syncDirectory(store.layers)`. */
+export function finishLayer(store: Store, build: LayerBuild, record: LayerRecord): void {
+  replaceFile(join(build.directory, "layer.json"), JSON.stringify(record), store.ingest);
+  try {
+    renameSync(build.directory, layerDirectory(store, build.chainId));
+  } catch (error) {
+    throw storeError(error, `store layer ${shortDigest(build.chainId)}`);
+  }
+}
+
+/** @throws DevboxError STORE_DAMAGED naming the file */
+export function readLayerRecord(store: Store, chainId: Digest): LayerRecord {
+  const path = join(layerDirectory(store, chainId), "layer.json");
+  const document = { code: "STORE_DAMAGED", step: `read ${path}` } as const;
+  try {
+    const place = parseJson(readFileSync(path), document, maxRecordBytes);
+    return {
+      chainId: readDigest(member(place, "chainId")),
+      diffId: readDigest(member(place, "diffId")),
+      bytes: readInteger(member(place, "bytes")),
+      entries: readInteger(member(place, "entries")),
+      created: readString(member(place, "created")),
+    };
+  } catch (error) {
+    if (error instanceof DevboxError) throw error;
+    throw new DevboxError("STORE_DAMAGED", { step: document.step, cause: error });
+  }
+}
+
+const maxRecordBytes = 64 * 1024;
+
+/** What lies in `layers/`: finished layers by the hex of their chainID, builds, and trash that awaits its removal. */
+export interface LayersListing {
+  readonly layers: readonly string[];
+  readonly builds: readonly { readonly path: string; readonly hex: string }[];
+  readonly trash: readonly string[];
+}
+
+export function listLayers(store: Store): LayersListing {
+  const names = readdirSync(store.layers);
+  const path = (name: string): string => join(store.layers, name);
+  return {
+    layers: names.filter((name) => /^[0-9a-f]{64}$/.test(name)),
+    builds: names
+      .filter((name) => name.startsWith(buildPrefix))
+      .map((name) => ({ path: path(name), hex: name.slice(buildPrefix.length, name.lastIndexOf("-")) })),
+    trash: names.filter((name) => name.startsWith(trashPrefix)).map(path),
+  };
+}
+
+/**
+ * Take a directory of the store out of use at once and for good: rename it beside, to a name that prune removes.
+ * Removing a tree takes long and may be interrupted; after this it no longer matters when.
+ * @returns the new path; undefined when it was gone already
+ */
+export function moveToTrash(directory: string, parent: string): string | undefined {
+  const trash = join(parent, `${trashPrefix}${randomHex(8)}`);
+  try {
+    renameSync(directory, trash);
+    return trash;
+  } catch (error) {
+    if (errnoName(error) === "ENOENT") return undefined;
+    throw storeError(error, `remove ${directory}`);
+  }
+}
