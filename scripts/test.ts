@@ -1,0 +1,173 @@
+/** scripts/test: checks, builds, prepares images and a registry, runs the suites, and sums up in one line. */
+import { copyFileSync, cpSync, mkdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { $ } from "bun";
+import {
+  asRoot,
+  caller,
+  freshEnvironment,
+  openTun,
+  ordinaryUser,
+  type Person,
+  type TemporaryDirectory,
+  temporaryDirectory,
+} from "../test/helpers/machine.ts";
+import { startRegistry } from "../test/helpers/registry.ts";
+import { addCounts, type Counts, readJunit } from "./junit.ts";
+
+const project = resolve(import.meta.dir, "..");
+const suites = ["unit", "kernel", "e2e"] as const;
+type Suite = (typeof suites)[number];
+
+/** Raise when test/helpers/images makes other images: a new cache is filled then. */
+const imagesVersion = 1;
+
+/** What root runs again of the suites that the ordinary user has run: where being root changes what happens. */
+const alsoAsRoot: Readonly<Record<Suite, readonly string[] | undefined>> = {
+  unit: undefined,
+  kernel: ["test/kernel/"],
+  e2e: ["test/e2e/run-", "test/e2e/network", "test/e2e/pull"],
+};
+
+interface Laboratory {
+  readonly directory: TemporaryDirectory;
+  readonly user: Person;
+  /** The project as the ordinary user may read it. */
+  readonly sources: string;
+  readonly given: Readonly<Record<string, string>>;
+}
+
+/** Runs one program for its exit status: counts as one test. */
+async function step(name: string, command: readonly string[]): Promise<Counts> {
+  console.log(`\n== ${name}`);
+  const { exitCode } = Bun.spawnSync([...command], { cwd: project, stdout: "inherit", stderr: "inherit" });
+  return exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+/** One suite as one person. */
+async function runSuite(lab: Laboratory, suite: Suite, person: Person, paths: readonly string[]): Promise<Counts> {
+  console.log(`\n== ${suite} tests as ${person.name}`);
+  const report = join(await lab.directory.own(`report-${suite}-${person.name}`, person), "junit.xml");
+  const env = { ...(await freshEnvironment(lab.directory, person)), ...lab.given };
+  const bun = join(lab.sources, "node_modules/.bin/bun");
+  const options = ["--timeout=180000", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`];
+  const command = [...person.prefix, bun, "test", ...options, ...paths];
+  const child = Bun.spawn(command, { cwd: lab.sources, env, stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+  return readJunit(report, await child.exited);
+}
+
+/** The project itself where the user can read it; else (a checkout below /root) a copy. */
+async function readableSources(directory: TemporaryDirectory, user: Person): Promise<string> {
+  const probe = [
+    ...user.prefix,
+    "test",
+    "-r",
+    join(project, "package.json"),
+    "-a",
+    "-x",
+    join(project, "node_modules"),
+  ];
+  if ((await $`${probe}`.nothrow().quiet()).exitCode === 0) return project;
+  const copy = join(directory.path, "project");
+  for (const name of [
+    "src",
+    "ffi",
+    "scripts",
+    "test",
+    "dist",
+    "node_modules",
+    "package.json",
+    "bunfig.toml",
+    "tsconfig.json",
+  ]) {
+    cpSync(join(project, name), join(copy, name), { recursive: true, verbatimSymlinks: true });
+  }
+  await $`chmod -R a+rX ${copy}`.quiet();
+  return copy;
+}
+
+/** Images are made once a machine, by root; processes that want them at once wait for the one that makes them. */
+async function imageCache(): Promise<string> {
+  const base = process.getuid?.() === 0 ? "/var/cache" : (process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"));
+  const cache = join(base, `devbox-test-images-${imagesVersion}`);
+  mkdirSync(base, { recursive: true });
+  const build = [process.execPath, join(project, "test/helpers/images/build.ts"), cache];
+  await $`${[...asRoot, "flock", `${cache}.lock`, ...build]}`;
+  return cache;
+}
+
+/** A file system of 64 MB that a test may fill; none where loop devices cannot be had. */
+async function smallFileSystem(directory: TemporaryDirectory, user: Person): Promise<Record<string, string>> {
+  const image = join(directory.path, "small.ext4");
+  const mount = await directory.own("small", user);
+  await $`truncate --size 64M ${image} && mke2fs -q -t ext4 ${image}`.quiet();
+  const mounted = await $`${[...asRoot, "mount", "-o", "loop", image, mount]}`.nothrow().quiet();
+  if (mounted.exitCode !== 0) {
+    console.log(`no small file system: ${mounted.stderr.toString().trim()}`);
+    return {};
+  }
+  await $`${[...asRoot, "chown", `${user.uid}:${user.gid}`, mount]}`.quiet();
+  return { DEVBOX_TEST_SMALL_FS: mount };
+}
+
+async function prepare(
+  directory: TemporaryDirectory,
+  wanted: readonly Suite[],
+  stack: AsyncDisposableStack,
+): Promise<Laboratory> {
+  const user = await ordinaryUser();
+  const sources = await readableSources(directory, user);
+  if (!wanted.includes("e2e")) return { directory, user, sources, given: {} };
+  await openTun();
+  const binary = join(directory.path, "devbox");
+  copyFileSync(join(project, "dist/devbox"), binary);
+  const cache = await imageCache();
+  const registry = stack.use(
+    await startRegistry({
+      directory: join(directory.path, "registry"),
+      storage: join(cache, "registry"),
+      readonly: true,
+    }),
+  );
+  const given = {
+    DEVBOX_TEST_BINARY: binary,
+    DEVBOX_TEST_REGISTRY: registry.address,
+    DEVBOX_TEST_LAYOUTS: join(cache, "layouts"),
+    ...(await smallFileSystem(directory, user)),
+  };
+  return { directory, user, sources, given };
+}
+
+async function runSuites(wanted: readonly Suite[], filter: string | undefined): Promise<readonly Counts[]> {
+  await using stack = new AsyncDisposableStack();
+  const directory = stack.use(temporaryDirectory("devbox-test"));
+  const lab = await prepare(directory, wanted, stack);
+  const counts: Counts[] = [];
+  for (const suite of wanted) {
+    const all = [`test/${suite}/${filter ?? ""}`];
+    counts.push(await runSuite(lab, suite, lab.user, all));
+    const again = filter === undefined ? alsoAsRoot[suite] : undefined;
+    if (caller().uid === 0 && again !== undefined) counts.push(await runSuite(lab, suite, caller(), again));
+  }
+  return counts;
+}
+
+function isSuite(word: string): word is Suite {
+  return (suites as readonly string[]).includes(word);
+}
+
+const [word, filter] = Bun.argv.slice(2);
+if (word !== undefined && !isSuite(word)) {
+  console.error(`usage: scripts/test [${suites.join("|")} [filter]]`);
+  process.exit(2);
+}
+const counts: Counts[] = [];
+if (word === undefined) counts.push(await step("check", ["scripts/check"]));
+const built = word === "unit" ? undefined : await step("build", ["scripts/build"]);
+if (built !== undefined) counts.push(built);
+const wanted = word === undefined ? suites : [word];
+counts.push(...(await runSuites(built?.failed === 1 ? wanted.filter((suite) => suite === "unit") : wanted, filter)));
+const { passed, failed, skipped } = addCounts(counts);
+console.log(`\n${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -1,0 +1,107 @@
+/**
+ * The machine that tests, demo and benches run on: who is root, who is the ordinary user, and a temporary directory
+ * that is gone afterwards with all that was mounted in it.
+ */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { $ } from "bun";
+
+/** Somebody to run programs as. */
+export interface Person {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Words before a command that make this person run it. */
+  readonly prefix: readonly string[];
+}
+
+const isRoot = userInfo().uid === 0;
+
+/** Words before a command that needs root. */
+export const asRoot: readonly string[] = isRoot ? [] : ["sudo"];
+
+/** Whoever runs us. */
+export function caller(): Person {
+  const { username, uid, gid } = userInfo();
+  return { name: username, uid, gid, prefix: [] };
+}
+
+/** The caller, or for root the user `name`, made when missing and given 65536 subordinate ids (subuid(5)). */
+export async function ordinaryUser(name = "devbox-test"): Promise<Person> {
+  if (!isRoot) return caller();
+  if ((await $`id -u ${name}`.nothrow().quiet()).exitCode !== 0) {
+    await $`useradd --no-create-home --home-dir /nonexistent --shell /bin/sh ${name}`.quiet();
+  }
+  await grantSubids(name, "/etc/subuid", "--add-subuids");
+  await grantSubids(name, "/etc/subgid", "--add-subgids");
+  const uid = Number(await $`id -u ${name}`.text());
+  const gid = Number(await $`id -g ${name}`.text());
+  return { name, uid, gid, prefix: ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--init-groups", "--"] };
+}
+
+async function grantSubids(name: string, file: string, option: string): Promise<void> {
+  const ranges = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+  if (ranges.some((line) => line.startsWith(`${name}:`))) return;
+  const end = ranges
+    .map((line) => line.split(":"))
+    .map(([, start = "0", count = "0"]) => Number(start) + Number(count))
+    .reduce((highest, each) => Math.max(highest, each), 100_000);
+  await $`usermod ${option} ${end}-${end + 65_535} ${name}`.quiet();
+}
+
+/** slirp4netns opens /dev/net/tun as the user: everywhere but in bare machines it is open to all already. */
+export async function openTun(): Promise<void> {
+  const script =
+    "[ -c /dev/net/tun ] || { mkdir -p /dev/net && mknod /dev/net/tun c 10 200; }; " +
+    '[ "$(stat -c %a /dev/net/tun)" = 666 ] || chmod 0666 /dev/net/tun';
+  await $`${[...asRoot, "sh", "-c", script]}`.quiet();
+}
+
+/** A directory that others may pass through; at disposal everything mounted in it is unmounted and all of it removed. */
+export interface TemporaryDirectory extends AsyncDisposable {
+  readonly path: string;
+  /** A directory in it that belongs to `person`. */
+  readonly own: (name: string, person: Person, mode?: number) => Promise<string>;
+}
+
+export function temporaryDirectory(label: string): TemporaryDirectory {
+  const path = mkdtempSync(join(tmpdir(), `${label}-`));
+  chmodSync(path, 0o755);
+  return {
+    path,
+    async own(name, person, mode = 0o700) {
+      const directory = join(path, name);
+      mkdirSync(directory, { mode });
+      if (person.uid !== userInfo().uid) await $`chown ${person.uid}:${person.gid} ${directory}`.quiet();
+      return directory;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const mount of mountsBelow(path)) await $`${[...asRoot, "umount", "--lazy", mount]}`.nothrow().quiet();
+      await $`${[...asRoot, "rm", "-rf", "--one-file-system", path]}`.quiet();
+    },
+  };
+}
+
+/** Mount points in and below a directory, the innermost first. */
+export function mountsBelow(path: string): readonly string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((mount) => mount === path || mount.startsWith(`${path}/`))
+    .reverse();
+}
+
+/** An environment with nothing of the caller's in it: what a test sees is what it was given. */
+export async function freshEnvironment(directory: TemporaryDirectory, person: Person): Promise<Record<string, string>> {
+  const label = `${person.name}-${crypto.randomUUID().slice(0, 8)}`;
+  return {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: await directory.own(`home-${label}`, person),
+    XDG_RUNTIME_DIR: await directory.own(`run-${label}`, person),
+    TMPDIR: await directory.own(`tmp-${label}`, person),
+    USER: person.name,
+    LANG: "C.UTF-8",
+    TERM: "xterm-256color",
+  };
+}
