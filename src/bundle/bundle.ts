@@ -1,7 +1,7 @@
 /** What a bundle is made from and what it is, as types; `create.ts` makes it. */
 import type { HostFacts } from "../host/facts.ts";
 import type { ImageConfig } from "../oci/image.ts";
-import type { Hooks, IdMap, RuntimeConfig, Seccomp } from "../oci/runtime.ts";
+import type { Capabilities, Hooks, IdMap, RuntimeConfig, Seccomp } from "../oci/runtime.ts";
 import type { BoxPaths, StoredImage } from "../store/types.ts";
 import type { RunOptions } from "./options.ts";
 import type { RootfsPlan } from "./rootfs-plan.ts";
@@ -31,8 +31,8 @@ export interface BundleInput {
   /** Its directory exists. */
   readonly box: BoxPaths;
   readonly network: BundleNetwork;
-  /** What the box may have, `CAP_CHOWN` …: the bounding set; also effective and permitted where the user is root. */
-  readonly capabilities: readonly string[];
+  /** The capability sets for the user of the box, whom only the image's files name: sandbox's `capabilitySets`, say. */
+  readonly capabilitySets: (uid: number) => Capabilities;
   /** undefined: unconfined. */
   readonly seccomp: Seccomp | undefined;
 }
@@ -40,4 +40,9 @@ export interface BundleInput {
 export interface Bundle {
   readonly config: RuntimeConfig;
   readonly rootfs: RootfsPlan;
+  /** For each bind source of config.json: what it is on the host, symlinks followed. */
+  readonly sourceKinds: ReadonlyMap<string, SourceKind>;
 }
+
+/** "file" is whatever is not a directory: sockets and devices too. */
+export type SourceKind = "directory" | "file";
