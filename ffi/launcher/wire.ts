@@ -58,17 +58,17 @@ export type Op =
   | { readonly kind: "report"; readonly event: ReportEvent; readonly slot: number }
   /** wait4(2) status at `status` (4 bytes) must be "exited with 0", else the plan fails here with the exit code as detail. */
   | { readonly kind: "expectSuccess"; readonly label: string; readonly status: Data }
-  /** Fail here with the errno most recently remembered by `remember`, else `errno`. */
-  | { readonly kind: "fail"; readonly label: string; readonly errno: number }
+  /** Fail here with `errno`, or with the -errno that a tolerated failure has left in a slot. */
+  | { readonly kind: "fail"; readonly label: string; readonly errno: number | { readonly slot: number } }
   /**
    * Be the supervisor: wait for the child in `slot` to end (reaping others), report "exited" with its wait status and exit
-   * the same way. If the parent dies (PR_SET_PDEATHSIG SIGTERM set by the plan; signals are blocked and read with
-   * rt_sigtimedwait), kill the child with SIGKILL, wait for it, exit.
+   * the same way (128 + n for signal n). Signals sent by processes (not by a terminal) are passed on to the child.
+   * `tied`: kill the child with SIGKILL as soon as nobody holds the reading end of the report pipe any more.
    */
-  | { readonly kind: "supervise"; readonly slot: number }
+  | { readonly kind: "supervise"; readonly slot: number; readonly tied: boolean }
   /**
-   * Be PID 1 for the process in `slot` (`--init`): forward every signal to it, reap orphans, exit as it does
-   * (128 + n for a signal).
+   * Be PID 1 for the process in `slot` (`--init`): pass signals on to it, reap orphans, exit as it does
+   * (128 + n for a signal). A signal that comes before this operation is lost unless the plan has blocked it.
    */
   | { readonly kind: "init"; readonly slot: number }
   /** exit_group(2). */
@@ -87,5 +87,8 @@ export interface LaunchPlan {
 
 export type LaunchReport =
   | { readonly kind: "event"; readonly event: ReportEvent; readonly value: number }
-  /** `op`: index into `plan.ops`. `detail`: exit code of a helper for `expectSuccess`, else 0. */
-  | { readonly kind: "failed"; readonly op: number; readonly errno: number; readonly detail: number };
+  /**
+   * `op`: index into `plan.ops`; undefined if the launcher refused the plan as a whole (a bug, or an altered plan).
+   * `detail`: exit code of a helper for `expectSuccess`, else 0.
+   */
+  | { readonly kind: "failed"; readonly op: number | undefined; readonly errno: number; readonly detail: number };

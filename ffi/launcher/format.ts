@@ -1,0 +1,45 @@
+/** What encode.ts, report.ts and launcher.c agree on: the numbers of the byte format, and the launcher's descriptors. */
+import type { ReportEvent } from "./wire.ts";
+
+/** The numbers of the byte format; launcher.c has the same between its BEGIN and END lines. */
+export const wire = {
+  MAGIC: 0x4c785644,
+  VERSION: 1,
+  HEADER_BYTES: 40,
+  OP_BYTES: 96,
+  RELOCATION_BYTES: 8,
+  REPORT_BYTES: 16,
+  MAX_SLOTS: 128,
+  MAX_ARGS: 6,
+  MAX_TOLERATED: 8,
+  NONE: 0xffff,
+  OP_SYSCALL: 0,
+  OP_JUMP: 1,
+  OP_FORMAT: 2,
+  OP_STORE: 3,
+  OP_REPORT: 4,
+  OP_EXPECT_SUCCESS: 5,
+  OP_FAIL: 6,
+  OP_SUPERVISE: 7,
+  OP_INIT: 8,
+  OP_EXIT: 9,
+  ARG_IMMEDIATE: 0,
+  ARG_DATA: 1,
+  ARG_SLOT: 2,
+  FLAG_NO_RETRY: 1,
+  FLAG_TIED: 1,
+  REPORT_EVENT: 0,
+  REPORT_FAILED: 1,
+  EVENT_STARTED: 0,
+  EVENT_READY: 1,
+  EVENT_EXITED: 2,
+  BAD_PLAN: 0xffffffff,
+} as const;
+
+/** Descriptors of the launcher: the plan, the report pipe, then those that the plan names. */
+export const planFd = 3;
+export const reportFd = 4;
+export const firstNamedFd = 5;
+
+/** The index of an event is its number. */
+export const events: readonly ReportEvent[] = ["started", "ready", "exited"];
