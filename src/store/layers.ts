@@ -8,7 +8,7 @@ import { accessSync, chmodSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { join } from "node:path";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
-import { digestHex, shortDigest } from "../oci/digest.ts";
+import { digestHex, isDigest, shortDigest } from "../oci/digest.ts";
 import { member, parseJson, readInteger, readString } from "../oci/json.ts";
 import { readDigest } from "../oci/parse.ts";
 import { randomHex, replaceFile, storeError } from "./atomic-write.ts";
@@ -34,7 +34,6 @@ export interface LayerBuild {
   readonly tree: string;
 }
 
-const buildPrefix = ".new-";
 const trashPrefix = ".trash-";
 
 export function hasLayer(store: Store, chainId: Digest): boolean {
@@ -48,7 +47,7 @@ export function hasLayer(store: Store, chainId: Digest): boolean {
 
 /** An empty tree to apply into. */
 export function beginLayer(store: Store, chainId: Digest): LayerBuild {
-  const directory = join(store.layers, `${buildPrefix}${digestHex(chainId)}-${randomHex(4)}`);
+  const directory = join(store.layers, `.new-${digestHex(chainId)}-${randomHex(4)}`);
   const tree = join(directory, "fs");
   try {
     mkdirSync(directory, { mode: 0o700 });
@@ -92,23 +91,26 @@ export function readLayerRecord(store: Store, chainId: Digest): LayerRecord {
 
 const maxRecordBytes = 64 * 1024;
 
-/** What lies in `layers/`: finished layers by the hex of their chainID, builds, and trash that awaits its removal. */
+/** What lies in `layers/`: finished layers, builds, and trash that awaits its removal. Paths are absolute. */
 export interface LayersListing {
-  readonly layers: readonly string[];
-  readonly builds: readonly { readonly path: string; readonly hex: string }[];
+  readonly layers: readonly { readonly path: string; readonly chainId: Digest }[];
+  readonly builds: readonly { readonly path: string; readonly chainId: Digest }[];
   readonly trash: readonly string[];
 }
 
 export function listLayers(store: Store): LayersListing {
   const names = readdirSync(store.layers);
-  const path = (name: string): string => join(store.layers, name);
   return {
-    layers: names.filter((name) => /^[0-9a-f]{64}$/.test(name)),
-    builds: names
-      .filter((name) => name.startsWith(buildPrefix))
-      .map((name) => ({ path: path(name), hex: name.slice(buildPrefix.length, name.lastIndexOf("-")) })),
-    trash: names.filter((name) => name.startsWith(trashPrefix)).map(path),
+    layers: names.flatMap((name) => named(store, name, name)),
+    builds: names.flatMap((name) => named(store, name, /^\.new-([0-9a-f]+)-[0-9a-f]+$/.exec(name)?.[1] ?? "")),
+    trash: names.filter((name) => name.startsWith(trashPrefix)).map((name) => join(store.layers, name)),
   };
+}
+
+/** Nothing for what is not named for a chainID: a ChainID is a sha256, except of a base layer whose diffID is a sha512. */
+function named(store: Store, name: string, hex: string): { path: string; chainId: Digest }[] {
+  const digest = `${hex.length === 128 ? "sha512" : "sha256"}:${hex}`;
+  return isDigest(digest) ? [{ path: join(store.layers, name), chainId: digest }] : [];
 }
 
 /**
