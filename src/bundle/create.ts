@@ -1,0 +1,178 @@
+/**
+ * From image and options to a bundle: config.json (runtime-spec config.md), the generated files beside it, and the plan
+ * of the root file system. Every OCI runtime can run the result once the root is mounted on `rootfs/`.
+ *
+ * On the way of every `run`: few system calls, and no fsync, since a box that did not start is worth nothing after a crash.
+ */
+import type { Stats } from "node:fs";
+import { hostname as hostHostname } from "node:os";
+import { posix } from "node:path";
+import { DevboxError } from "../core/errors.ts";
+import { toHostId } from "../oci/id-map.ts";
+import type { ImageExecution } from "../oci/image.ts";
+import type { LinuxConfig, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
+import type { Bundle, BundleInput } from "./bundle.ts";
+import { boxCommand } from "./command.ts";
+import { deviceMount } from "./devices.ts";
+import { boxEnvironment } from "./environment.ts";
+import { protectedPaths } from "./masks.ts";
+import { combineMounts, defaultMounts, defaultSysctls, requestedMount } from "./mounts.ts";
+import type { MountRequest } from "./options.ts";
+import { layerRoots, planRootfs } from "./rootfs.ts";
+import { findInRoot, readTextInRoot } from "./rootfs-view.ts";
+import { prepareSources } from "./sources.ts";
+import { type BoxUser, resolveUser } from "./users.ts";
+import { volumeMounts } from "./volumes.ts";
+import { generatedMounts, writeBundle } from "./write.ts";
+
+/** Larger account files are not read: real ones have a few kilobytes. */
+const MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
+
+/** HOST_NAME_MAX (sethostname(2)). */
+const MAX_HOSTNAME = 64;
+
+/**
+ * Makes the bundle of a new box in `input.box.directory`.
+ * @throws USER_NOT_FOUND, NO_COMMAND, BAD_CONFIG; STORE_FULL or STORE_UNUSABLE where it cannot be written.
+ */
+export function createBundle(input: BundleInput): Bundle {
+  const layers = layerRoots(input);
+  const image = imageExecution(input);
+  const user = findUser(input, image, layers);
+  const hostname = chooseHostname(input);
+  const mounts = collectMounts(input, image, layers);
+  const { config, rootfs } = {
+    config: runtimeConfig(input, image, user, hostname, mounts),
+    rootfs: planRootfs(input),
+  };
+  writeBundle(input, config, rootfs, hostname);
+  return { config, rootfs, sourceKinds: prepareSources(mounts, input.options.mounts, input.box.directory) };
+}
+
+function imageExecution({ source }: BundleInput): ImageExecution {
+  return (source.kind === "image" ? source.image.config : source.config)?.config ?? {};
+}
+
+function findUser({ options, idMap }: BundleInput, image: ImageExecution, layers: readonly string[]): BoxUser {
+  const spec = options.user ?? image.User ?? "";
+  const user = resolveUser(spec, {
+    passwd: readTextInRoot(layers, "/etc/passwd", MAX_ACCOUNT_BYTES),
+    group: readTextInRoot(layers, "/etc/group", MAX_ACCOUNT_BYTES),
+  });
+  if (toHostId(idMap.uid, user.uid) === undefined || toHostId(idMap.gid, user.gid) === undefined) {
+    throw new DevboxError("BAD_CONFIG", {
+      step: `run as uid ${user.uid}, gid ${user.gid}`,
+      because: "your subordinate ids do not reach that far, so the id does not exist in the box",
+      hint: "choose another with --user, or have a larger range granted in /etc/subuid and /etc/subgid",
+    });
+  }
+  // setgroups(2) refuses all groups for one that is not mapped.
+  return { ...user, additionalGids: user.additionalGids.filter((gid) => toHostId(idMap.gid, gid) !== undefined) };
+}
+
+function chooseHostname({ options, box }: BundleInput): string {
+  const hostname = options.hostname ?? (options.network === "host" ? hostHostname() : box.id.slice(0, 12));
+  if (hostname !== "" && hostname.length <= MAX_HOSTNAME) return hostname;
+  throw new DevboxError("BAD_CONFIG", {
+    step: `name the host "${hostname}"`,
+    because: `a host name has 1 to ${MAX_HOSTNAME} characters`,
+  });
+}
+
+function collectMounts(input: BundleInput, image: ImageExecution, layers: readonly string[]): RuntimeMount[] {
+  const { options, idMap, box } = input;
+  const imageStat = (target: string): Stats | undefined => findInRoot(layers, target)?.stat;
+  const requested = options.mounts.flatMap((request) => (request.kind === "anonymous" ? [] : [request]));
+  const further = [
+    ...generatedMounts(box.directory),
+    ...options.devices.map(deviceMount),
+    ...requested.map((request) => requestedMount(request, (target) => modeOf(imageStat(target)))),
+  ];
+  const volumes = volumeMounts({
+    targets: volumeTargets(options.mounts, image),
+    mounts: further,
+    readonlyRoot: options.readonlyRoot,
+    imageStat,
+    idMap,
+    directory: `${box.directory}/volumes`,
+  });
+  return combineMounts(defaultMounts(options, idMap), [...volumes, ...further]);
+}
+
+function modeOf(stat: Stats | undefined): number | undefined {
+  return stat?.isDirectory() === true ? stat.mode & 0o7777 : undefined;
+}
+
+function volumeTargets(requests: readonly MountRequest[], image: ImageExecution): string[] {
+  const asked = requests.flatMap((request) => (request.kind === "anonymous" ? [request.target] : []));
+  const inherited = Object.keys(image.Volumes ?? {}).map((path) => posix.resolve("/", path));
+  return [...asked, ...inherited].filter((path) => path !== "/");
+}
+
+function runtimeConfig(
+  input: BundleInput,
+  image: ImageExecution,
+  user: BoxUser,
+  hostname: string,
+  mounts: readonly RuntimeMount[],
+): RuntimeConfig {
+  const { options, network, source } = input;
+  const stopSignal = options.stopSignal ?? image.StopSignal;
+  return {
+    ociVersion: "1.2.0",
+    root: { path: source.kind === "directory" ? source.path : "rootfs", readonly: options.readonlyRoot },
+    process: runtimeProcess(input, image, user, hostname),
+    hostname,
+    mounts,
+    ...(Object.keys(network.hooks).length === 0 ? {} : { hooks: network.hooks }),
+    // image-spec conversion.md "Annotation Fields": an explicit label wins over what is derived.
+    annotations: {
+      ...(stopSignal === undefined ? {} : { "org.opencontainers.image.stopSignal": stopSignal }),
+      ...image.Labels,
+      ...options.labels,
+    },
+    linux: linuxConfig(input),
+  };
+}
+
+function runtimeProcess(input: BundleInput, image: ImageExecution, user: BoxUser, hostname: string): RuntimeProcess {
+  const { options } = input;
+  const { tty, env: requested } = options;
+  const process: RuntimeProcess = {
+    terminal: tty,
+    cwd: posix.resolve("/", options.workdir ?? image.WorkingDir ?? "/"),
+    env: boxEnvironment({ imageEnv: image.Env ?? [], requested, hostname, home: user.home, tty }),
+    args: boxCommand(image, options),
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    capabilities: input.capabilitySets(user.uid),
+    rlimits: options.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),
+    noNewPrivileges: options.security.noNewPrivileges,
+  };
+  refuseNul(process);
+  return process;
+}
+
+/** execve(2) would cut a string at its NUL, in silence. */
+function refuseNul({ args, env, cwd }: RuntimeProcess): void {
+  const bad = [...args, ...env, cwd].find((text) => text.includes("\0"));
+  if (bad === undefined) return;
+  throw new DevboxError("BAD_CONFIG", {
+    step: "read the command",
+    because: `${JSON.stringify(bad)} contains a NUL byte`,
+  });
+}
+
+function linuxConfig({ options, idMap, seccomp }: BundleInput): LinuxConfig {
+  const { masked, readonly } = protectedPaths(options);
+  const isolated = ["user", "mount", "pid", "ipc", "uts", "cgroup"] as const;
+  const types = options.network === "host" ? isolated : [...isolated, "network" as const];
+  return {
+    namespaces: types.map((type) => ({ type })),
+    uidMappings: idMap.uid,
+    gidMappings: idMap.gid,
+    sysctl: { ...defaultSysctls(options.network, idMap), ...options.sysctl },
+    ...(seccomp === undefined ? {} : { seccomp }),
+    maskedPaths: masked,
+    readonlyPaths: readonly,
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * The mounts of a box, in the order in which they are made: docker's defaults (moby, daemon/pkg/oci/defaults.go), the
+ * generated files, devices, volumes, and what the user asks for. A later mount of the same place replaces an earlier
+ * one; parents come before what lies in them.
+ */
+import { highestContiguousId, toHostId } from "../oci/id-map.ts";
+import type { IdMap, RuntimeMount } from "../oci/runtime.ts";
+import type { MountRequest, RunOptions } from "./options.ts";
+
+/** The group `tty` of Debian and its kin, to whom new terminals belong. */
+const TTY_GID = 5;
+
+type DefaultMountOptions = Pick<RunOptions, "network" | "privileged" | "shmSizeBytes">;
+
+export function defaultMounts(
+  { network, privileged, shmSizeBytes }: DefaultMountOptions,
+  idMap: IdMap,
+): RuntimeMount[] {
+  const access = privileged ? [] : ["ro"];
+  const closed = ["nosuid", "noexec", "nodev"];
+  // An option that names an unmapped id fails the mount; without it, terminals belong to the group of who opens them.
+  const ttyGroup = toHostId(idMap.gid, TTY_GID) === undefined ? [] : [`gid=${TTY_GID}`];
+  const terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...ttyGroup];
+  const shm = [...closed, "mode=1777", `size=${shmSizeBytes}`];
+  return [
+    { destination: "/proc", type: "proc", source: "proc", options: closed },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    { destination: "/dev/pts", type: "devpts", source: "devpts", options: terminals },
+    { destination: "/dev/shm", type: "tmpfs", source: "shm", options: shm },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: closed },
+    sysMount(network, [...closed, ...access]),
+    { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...closed, ...access] },
+  ];
+}
+
+/** A new sysfs shows a network namespace, and only its owner may mount one: on the host's network, /sys is the host's. */
+function sysMount(network: RunOptions["network"], options: readonly string[]): RuntimeMount {
+  return network === "host"
+    ? { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", "rprivate", ...options] }
+    : { destination: "/sys", type: "sysfs", source: "sysfs", options };
+}
+
+/** Sysctls without which ordinary users of the box could neither ping nor serve port 80; docker sets the same. */
+export function defaultSysctls(network: RunOptions["network"], idMap: IdMap): Record<string, string> {
+  if (network === "host") return {};
+  return {
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    "net.ipv4.ping_group_range": `0 ${Math.max(highestContiguousId(idMap.gid), 0)}`,
+  };
+}
+
+/** A mount that the user asks for. `modeOf`: mode bits of a directory of the image, which a tmpfs over it keeps, as under runc. */
+export function requestedMount(
+  request: Exclude<MountRequest, { kind: "anonymous" }>,
+  modeOf: (target: string) => number | undefined,
+): RuntimeMount {
+  if (request.kind === "bind") return bindMount(request);
+  const mode = modeOf(request.target);
+  const given = request.options.some((option) => option.startsWith("mode="));
+  const modeOption = given || mode === undefined ? [] : [`mode=${mode.toString(8)}`];
+  const options = ["nosuid", "nodev", "noexec", ...modeOption, ...request.options];
+  return { destination: request.target, type: "tmpfs", source: "tmpfs", options };
+}
+
+/** Read-only means all that lies below, too (`rro`): `-v /:/host:ro` must not leave /home writable. docker does so since 25. */
+function bindMount(request: Extract<MountRequest, { kind: "bind" }>): RuntimeMount {
+  const { source, target, recursive, readonly, propagation } = request;
+  const options = [recursive ? "rbind" : "bind", propagation ?? "rprivate"];
+  if (readonly) options.push(recursive ? "rro" : "ro");
+  return { destination: target, type: "bind", source, options };
+}
+
+/**
+ * Mounts of several origins as one list: `defaults` first, then each of `further`. Who mounts on /dev makes its own
+ * devices: the defaults below go as well.
+ */
+export function combineMounts(defaults: readonly RuntimeMount[], further: readonly RuntimeMount[]): RuntimeMount[] {
+  const replacesDev = further.some(({ destination }) => destination === "/dev");
+  const kept = replacesDev ? defaults.filter(({ destination }) => !destination.startsWith("/dev/")) : defaults;
+  const places = new Map<string, RuntimeMount>();
+  for (const mount of [...kept, ...further]) places.set(mount.destination, mount);
+  return [...places.values()].sort((a, b) => depth(a.destination) - depth(b.destination));
+}
+
+function depth(path: string): number {
+  return path.split("/").filter((name) => name !== "").length;
+}
