@@ -77,6 +77,7 @@ function placeData(plan: LaunchPlan): { blocks: Map<Data, number>; dataBytes: nu
     if (op.kind === "syscall") {
       for (const argument of op.args) if (typeof argument === "object" && "data" in argument) place(argument.data);
     } else if (op.kind === "format" || op.kind === "store") place(op.into);
+    else if (op.kind === "load") place(op.from);
     else if (op.kind === "expectSuccess") place(op.status);
   }
   return { blocks, dataBytes, pointers };
@@ -140,6 +141,12 @@ function writeOp(encoding: Encoding, at: number, op: Exclude<Op, { kind: "mark" 
       begin(wire.OP_STORE, op.width);
       argument(0, { slot: op.slot });
       writeDataArgument(encoding, at, 1, op.into, op.offset);
+      break;
+    case "load":
+      if (!fits(op.from, op.offset, op.width)) throw badOp(op, index, "the value is outside the block");
+      begin(wire.OP_LOAD, op.width);
+      view.setUint16(at + field.save, checkSlot(op.slot, op, index), true);
+      writeDataArgument(encoding, at, 1, op.from, op.offset);
       break;
     case "report":
       begin(wire.OP_REPORT, events.indexOf(op.event));

@@ -24,7 +24,8 @@ _Static_assert(sizeof(u64) == 8 && sizeof(void *) == 8, "the plan holds 64-bit a
 enum { MAGIC = 0x4c785644, VERSION = 1 };
 enum { HEADER_BYTES = 40, OP_BYTES = 96, RELOCATION_BYTES = 8, REPORT_BYTES = 16 };
 enum { MAX_SLOTS = 128, MAX_ARGS = 6, MAX_TOLERATED = 8, NONE = 0xffff };
-enum { OP_SYSCALL, OP_JUMP, OP_FORMAT, OP_STORE, OP_REPORT, OP_EXPECT_SUCCESS, OP_FAIL, OP_SUPERVISE, OP_INIT, OP_EXIT };
+enum { OP_SYSCALL, OP_JUMP, OP_FORMAT, OP_STORE, OP_LOAD, OP_REPORT, OP_EXPECT_SUCCESS, OP_FAIL,
+       OP_SUPERVISE, OP_INIT, OP_EXIT };
 enum { ARG_IMMEDIATE, ARG_DATA, ARG_SLOT };
 enum { FLAG_NO_RETRY = 1, FLAG_TIED = 1 };
 enum { REPORT_EVENT, REPORT_FAILED };
@@ -46,7 +47,7 @@ struct relocation {
 struct op {
   u16 kind;
   u16 flags;
-  u32 number;                   /* system call, event, errno, exit status, or width of a store */
+  u32 number;                   /* system call, event, errno, exit status, or width of a store or load */
   u32 origin;                   /* index of this operation in the plan as TypeScript sees it, for reports */
   u16 save;                     /* slot of the result, or NONE */
   u16 on_zero, on_error;        /* operations to continue at, or NONE */
@@ -127,7 +128,7 @@ static void __attribute__((noreturn)) fail(u32 origin, i32 error, i32 detail)
 	leave(EXIT_FAILED);
 }
 
-/* The plan after `load`: all offsets and indices in it are in bounds. */
+/* The plan after `read_plan`: all offsets and indices in it are in bounds. */
 struct plan {
 	const struct op *ops;
 	u32 op_count;
@@ -150,7 +151,7 @@ static u64 bytes_at_argument(const struct op *o, u32 i)
 {
 	if (o->kind == OP_FORMAT && i == 1)
 		return 21;              /* 2^64 has 20 digits, and NUL */
-	if (o->kind == OP_STORE && i == 1)
+	if ((o->kind == OP_STORE || o->kind == OP_LOAD) && i == 1)
 		return o->number;
 	if (o->kind == OP_EXPECT_SUCCESS && i == 0)
 		return 4;
@@ -167,9 +168,11 @@ static int is_valid(const struct op *o, const struct header *h)
 		return 0;
 	if (o->kind == OP_JUMP && o->on_zero == NONE)
 		return 0;
-	if (o->kind == OP_STORE && o->number != 4 && o->number != 8)
+	if ((o->kind == OP_STORE || o->kind == OP_LOAD) && o->number != 4 && o->number != 8)
 		return 0;
-	if ((o->kind == OP_FORMAT || o->kind == OP_STORE) && o->tag[1] != ARG_DATA)
+	if ((o->kind == OP_FORMAT || o->kind == OP_STORE || o->kind == OP_LOAD) && o->tag[1] != ARG_DATA)
+		return 0;
+	if (o->kind == OP_LOAD && o->save == NONE)
 		return 0;
 	if (o->kind == OP_EXPECT_SUCCESS && o->tag[0] != ARG_DATA)
 		return 0;
@@ -191,8 +194,16 @@ static void store(u8 *at, u64 value, u32 width)
 		at[i] = (u8)(value >> (8 * i));
 }
 
+static u64 load_integer(const u8 *at, u32 width)
+{
+	u64 value = 0;
+	for (u32 i = 0; i < width; i++)
+		value |= (u64)at[i] << (8 * i);
+	return value;
+}
+
 /* Map the plan, check every offset and index in it once, and put the addresses in place. */
-static struct plan load(void)
+static struct plan read_plan(void)
 {
 	i64 size = syscall6(NR_lseek, PLAN_FD, 0, SEEK_END, 0, 0, 0);
 	i64 seals = syscall6(NR_fcntl, PLAN_FD, F_GET_SEALS, 0, 0, 0, 0);
@@ -349,7 +360,7 @@ static void __attribute__((noreturn)) stand_by(const struct op *o, i64 child)
 
 static void expect_success(const struct op *o, const u8 *status)
 {
-	u32 code = exit_status((u32)status[0] | (u32)status[1] << 8 | (u32)status[2] << 16 | (u32)status[3] << 24);
+	u32 code = exit_status((u32)load_integer(status, 4));
 	if (code != 0)
 		fail(o->origin, 0, (i32)code);
 }
@@ -380,6 +391,9 @@ static void __attribute__((noreturn)) run(struct plan plan)
 		case OP_STORE:
 			store((u8 *)a[1], a[0], o->number);
 			break;
+		case OP_LOAD:
+			slots[o->save] = (i64)load_integer((const u8 *)a[1], o->number);
+			break;
 		case OP_REPORT:
 			report(REPORT_EVENT, o->number, (i32)a[0], 0);
 			break;
@@ -407,7 +421,7 @@ __attribute__((used, noreturn)) static void start(void)
 	i64 result = syscall6(NR_close_range, PLAN_FD, ~0U, CLOSE_RANGE_CLOEXEC, 0, 0, 0);
 	if (result < 0)
 		fail(BAD_PLAN, (i32)-result, 5);
-	run(load());
+	run(read_plan());
 }
 
 #if defined(__x86_64__)

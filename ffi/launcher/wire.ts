@@ -54,6 +54,14 @@ export type Op =
       readonly offset: number;
       readonly width: 4 | 8;
     }
+  /** Read a little-endian unsigned integer of `width` bytes at `offset` of `from` into slot (pipe2, received descriptors). */
+  | {
+      readonly kind: "load";
+      readonly slot: number;
+      readonly from: Data;
+      readonly offset: number;
+      readonly width: 4 | 8;
+    }
   /** Send a record to the report pipe; the reader sees `{ kind: "event", name, value: slot }`. */
   | { readonly kind: "report"; readonly event: ReportEvent; readonly slot: number }
   /** wait4(2) status at `status` (4 bytes) must be "exited with 0", else the plan fails here with the exit code as detail. */

@@ -1,0 +1,155 @@
+/**
+ * Steps that begin a process in a user namespace of its own, with its id maps written (user_namespaces(7)).
+ *
+ * The child waits on a pipe for its maps; the launcher writes them, itself where it may, else through newuidmap(1) and
+ * newgidmap(1), which run side by side. A launcher that fails or dies lets the child go: the pipe ends, and from then on
+ * PR_SET_PDEATHSIG holds.
+ */
+import {
+  AT_FDCWD,
+  CLONE_NEWUSER,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  O_WRONLY,
+  PR_SET_DUMPABLE,
+  PR_SET_PDEATHSIG,
+  SIGKILL,
+} from "../../ffi/constants.ts";
+import { DevboxError } from "../core/errors.ts";
+import type { HostFacts } from "../host/facts.ts";
+import type { IdMap, IdMapping } from "../oci/runtime.ts";
+import type { PlanBuilder } from "./plan.ts";
+
+/** What of the host decides how maps are written. */
+export type MapWriter = Pick<HostFacts, "uid" | "gid" | "helpers">;
+
+export interface UserNamespaceRequest {
+  /** Of the clone, for the user: "create the namespaces of the box". */
+  readonly label: string;
+  /** CLONE_NEW* of the further namespaces. */
+  readonly flags: number;
+  readonly map: IdMap;
+  readonly host: MapWriter;
+}
+
+/**
+ * Clone a child into a new user namespace (and those of `flags`) and give it its id maps. `child` appends what it does then:
+ * as id 0 of the namespace if the map has it, without supplementary groups where they may be dropped, and killed with the launcher.
+ * The launcher continues when the maps are written and the child is released; the slot returned holds the child's pid.
+ * Throws NO_NEWUIDMAP if the map needs the helper programs and the host does not have them.
+ */
+export function cloneWithUserNamespace(plan: PlanBuilder, request: UserNamespaceRequest, child: () => void): number {
+  const { label, flags, map, host } = request;
+  const writer = chooseWriter(map, host);
+  const release = plan.pipe("make the pipe that releases the child");
+  const pid = plan.fork(label, flags | CLONE_NEWUSER, () => {
+    plan.syscall("close the launcher's end", "close", [{ slot: release.write }]);
+    awaitRelease(plan, release.read);
+    becomeRoot(plan, map, writer.kind !== "single");
+    child();
+  });
+  plan.syscall("close the child's end", "close", [{ slot: release.read }]);
+  if (writer.kind === "helpers") mapWithHelpers(plan, pid, map, writer);
+  else mapDirectly(plan, pid, map, writer.kind === "single");
+  plan.syscall("release the child", "write", [{ slot: release.write }, plan.bytes(new Uint8Array([1])), 1]);
+  plan.syscall("close the pipe", "close", [{ slot: release.write }]);
+  return pid;
+}
+
+type Writer =
+  | { readonly kind: "root" }
+  /** One id, our own: everybody may map it, but supplementary groups must be given up (user_namespaces(7), setgroups). */
+  | { readonly kind: "single" }
+  | { readonly kind: "helpers"; readonly newuidmap: string; readonly newgidmap: string };
+
+function chooseWriter(map: IdMap, host: MapWriter): Writer {
+  if (host.uid === 0) return { kind: "root" };
+  if (isOnly(map.uid, host.uid) && isOnly(map.gid, host.gid)) return { kind: "single" };
+  const { newuidmap, newgidmap } = host.helpers;
+  if (newuidmap !== undefined && newgidmap !== undefined) return { kind: "helpers", newuidmap, newgidmap };
+  const missing = newuidmap === undefined ? "newuidmap" : "newgidmap";
+  throw new DevboxError("NO_NEWUIDMAP", { step: "map the ids of the box", because: `${missing} is not installed` });
+}
+
+function isOnly(mappings: readonly IdMapping[], hostId: number): boolean {
+  return mappings.length === 1 && mappings[0]?.hostID === hostId && mappings[0].size === 1;
+}
+
+/** In the child: wait for the maps; end quietly if the launcher has failed, which it has reported itself. */
+function awaitRelease(plan: PlanBuilder, read: number): void {
+  const released = plan.mark("id maps are written");
+  const givenUp = plan.mark("the launcher has failed");
+  plan.syscall("die with the launcher", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  plan.syscall("wait for the id maps", "read", [{ slot: read }, plan.buffer(1), 1], { onZero: givenUp });
+  plan.syscall("close the pipe", "close", [{ slot: read }]);
+  plan.add({ kind: "jump", to: released });
+  plan.here(givenUp);
+  plan.add({ kind: "exit", code: 125 });
+  plan.here(released);
+}
+
+function becomeRoot(plan: PlanBuilder, map: IdMap, mayDropGroups: boolean): void {
+  if (mayDropGroups) plan.syscall("drop supplementary groups", "setgroups", [0, 0]);
+  if (hasRoot(map.gid)) plan.syscall("become group 0 of the user namespace", "setresgid", [0, 0, 0]);
+  if (hasRoot(map.uid)) plan.syscall("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
+  // A change of ids makes the kernel forget the first and clear the second; without it /proc/self is closed to us (prctl(2)).
+  plan.syscall("die with the launcher", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  plan.syscall("own /proc/self", "prctl", [PR_SET_DUMPABLE, 1, 0, 0, 0]);
+}
+
+function hasRoot(mappings: readonly IdMapping[]): boolean {
+  return mappings.some(({ containerID, size }) => containerID === 0 && size > 0);
+}
+
+/** newuidmap PID CONTAINER HOST SIZE …, and newgidmap at the same time. */
+function mapWithHelpers(
+  plan: PlanBuilder,
+  pid: number,
+  map: IdMap,
+  helpers: { readonly newuidmap: string; readonly newgidmap: string },
+): void {
+  const digits = plan.buffer(24);
+  plan.add({ kind: "format", slot: pid, into: digits.data, offset: 0 });
+  const start = (name: string, path: string, mappings: readonly IdMapping[]): number => {
+    const numbers = mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String));
+    return plan.fork(`start ${name}`, 0, () => {
+      const argv = plan.vector([name, digits, ...numbers]);
+      plan.syscall(`execute ${path}`, "execve", [plan.string(path), argv, plan.vector([])]);
+    });
+  };
+  const uid = start("newuidmap", helpers.newuidmap, map.uid);
+  const gid = start("newgidmap", helpers.newgidmap, map.gid);
+  plan.waitForSuccess("newuidmap", uid);
+  plan.waitForSuccess("newgidmap", gid);
+}
+
+function mapDirectly(plan: PlanBuilder, pid: number, map: IdMap, denySetgroups: boolean): void {
+  const prefix = "/proc/";
+  const path = plan.buffer(prefix.length + 24);
+  path.data.bytes.set(new TextEncoder().encode(prefix));
+  plan.add({ kind: "format", slot: pid, into: path.data, offset: prefix.length });
+  const directory = plan.slot();
+  plan.syscall("open /proc of the child", "openat", [AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
+    save: directory,
+  });
+  // Before gid_map, which an ordinary user may write only then (user_namespaces(7)).
+  if (denySetgroups) writeProcFile(plan, directory, "setgroups", "deny");
+  writeProcFile(plan, directory, "uid_map", mapLines(map.uid));
+  writeProcFile(plan, directory, "gid_map", mapLines(map.gid));
+  plan.syscall("close /proc of the child", "close", [{ slot: directory }]);
+}
+
+function writeProcFile(plan: PlanBuilder, directory: number, name: string, text: string): void {
+  const file = plan.slot();
+  const bytes = new TextEncoder().encode(text);
+  plan.syscall(`open ${name}`, "openat", [{ slot: directory }, plan.string(name), O_WRONLY | O_CLOEXEC, 0], {
+    save: file,
+  });
+  plan.syscall(`write ${name}`, "write", [{ slot: file }, plan.bytes(bytes), bytes.length]);
+  plan.syscall(`close ${name}`, "close", [{ slot: file }]);
+}
+
+function mapLines(mappings: readonly IdMapping[]): string {
+  return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
+}
