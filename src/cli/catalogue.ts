@@ -1,0 +1,23 @@
+/** The commands, each in its own file and loaded when it is asked for. */
+import type { Command } from "./command.ts";
+
+/** In the order of the overview. */
+export const catalogue: Readonly<Record<string, () => Promise<{ readonly default: Command }>>> = {
+  run: () => import("./commands/run.ts"),
+  pull: () => import("./commands/pull.ts"),
+  images: () => import("./commands/images.ts"),
+  rmi: () => import("./commands/rmi.ts"),
+  prune: () => import("./commands/prune.ts"),
+  doctor: () => import("./commands/doctor.ts"),
+  version: () => import("./commands/version.ts"),
+};
+
+/** Commands that programs call, not people: they stand in no help. */
+export const hiddenCommands: typeof catalogue = {
+  hook: () => import("./commands/hook.ts"),
+};
+
+export async function loadCommand(name: string): Promise<Command | undefined> {
+  const load = [catalogue, hiddenCommands].find((table) => Object.hasOwn(table, name))?.[name];
+  return load === undefined ? undefined : (await load()).default;
+}

@@ -1,0 +1,33 @@
+/** devbox run: a command in a new box, from an image reference to an exit status. */
+import { defineCommand } from "../command.ts";
+import { runFlags } from "../run-flags.ts";
+import { openContext } from "../ui/context.ts";
+import { isTerminal } from "../ui/terminal.ts";
+
+export default defineCommand({
+  meta: { name: "run", description: "Run a command in a new box" },
+  args: runFlags,
+  cutAtFirstPositional: true,
+  examples: [
+    ["devbox run alpine -- echo hi", "one command; the box is gone afterwards"],
+    ["devbox run debian:12", "a shell, when called from a terminal"],
+    ["devbox run -v .:/src -w /src node:22 -- npm test", "on the files of this directory"],
+    ["devbox run -p 8080:80 nginx", "reachable at http://127.0.0.1:8080"],
+    ["devbox run --network none --read-only alpine -- sh -c 'id; ls /'", "shut in"],
+    ["tar c . | devbox run alpine -- tar t", "stdin is passed on"],
+  ],
+  notes: [
+    "Options end at IMAGE; everything behind it belongs to the box.\n" +
+      "The exit status is the command's (128 + n when signal n ended it); 125: devbox failed,\n" +
+      "126: the command cannot be executed, 127: it was not found.",
+  ],
+  async run(values) {
+    const { toRunRequest } = await import("../run-options.ts");
+    const onTerminal = isTerminal(0) && isTerminal(1);
+    const { request, notices } = toRunRequest(values, { env: process.env, cwd: process.cwd(), onTerminal });
+    using context = openContext(values);
+    for (const notice of notices) context.log.warn(notice);
+    const { run } = await import("../../box/run.ts");
+    return await run(context, request);
+  },
+});

@@ -1,0 +1,93 @@
+/** The command line of devbox: find the command, read its options, run it; whatever is thrown becomes a message. */
+import { DevboxError } from "../core/errors.ts";
+import { parseArguments } from "./arguments.ts";
+import { catalogue, loadCommand } from "./catalogue.ts";
+import type { Command } from "./command.ts";
+
+/**
+ * @param words the command line without the program.
+ * @returns the exit status: the command's own, or that of the error that was printed.
+ */
+export async function dispatch(words: readonly string[]): Promise<number> {
+  const wishes: ErrorWishes = { debug: false, json: false };
+  try {
+    return await runLine(words, wishes);
+  } catch (error) {
+    return await report(error, wishes);
+  }
+}
+
+/** How an error is to be printed; set as soon as the words are known to be ours and not those of the box's command. */
+interface ErrorWishes {
+  debug: boolean;
+  json: boolean;
+}
+
+async function runLine(words: readonly string[], wishes: ErrorWishes): Promise<number> {
+  const [first, ...rest] = words;
+  switch (first) {
+    case undefined:
+    case "--help":
+    case "-h":
+      return await printOverview();
+    case "help":
+      return rest[0] === undefined ? await printOverview() : await printHelp(await commandNamed(rest[0]));
+    case "--debug":
+      // Before the command as behind it.
+      wishes.debug = true;
+      return rest[0] === undefined ? await printOverview() : await runLine([rest[0], first, ...rest.slice(1)], wishes);
+    default:
+      return await runCommand(await commandNamed(first), rest, wishes);
+  }
+}
+
+async function runCommand(command: Command, words: readonly string[], wishes: ErrorWishes): Promise<number> {
+  const names = Object.keys(command.args);
+  // A line that cannot be parsed still has wishes; one that can, states them.
+  wishes.json = names.includes("json") && words.includes("--json");
+  const line = parseArguments(command, words);
+  if (line.help) return await printHelp(command);
+  const { debug, json } = line.values;
+  wishes.debug = debug === true;
+  wishes.json = json === true;
+  return await command.run(line.values);
+}
+
+async function commandNamed(name: string): Promise<Command> {
+  const command = await loadCommand(name);
+  if (command !== undefined) return command;
+  const { nearest } = await import("../core/nearest.ts");
+  const suggestion = nearest(name, Object.keys(catalogue));
+  const because = name.startsWith("-") ? `unknown option ${name}` : `unknown command ${JSON.stringify(name)}`;
+  throw new DevboxError("USAGE", {
+    step: "devbox",
+    because,
+    hint: suggestion === undefined ? "see: devbox --help" : `did you mean devbox ${suggestion}? see: devbox --help`,
+  });
+}
+
+async function printOverview(): Promise<number> {
+  const { overview } = await import("./help.ts");
+  return await print((colour) => overview(colour));
+}
+
+async function printHelp(command: Command): Promise<number> {
+  const { commandHelp } = await import("./help.ts");
+  return await print((colour) => commandHelp(command, colour));
+}
+
+async function print(render: (colour: boolean) => Promise<string>): Promise<number> {
+  const { writeOut } = await import("./ui/output.ts");
+  const { wantsColour } = await import("./ui/terminal.ts");
+  writeOut(await render(wantsColour(1, process.env)));
+  return 0;
+}
+
+async function report(thrown: unknown, { debug, json }: ErrorWishes): Promise<number> {
+  const { errorJson, renderError, toDevboxError } = await import("./ui/error-message.ts");
+  const { writeError } = await import("./ui/output.ts");
+  const { wantsColour } = await import("./ui/terminal.ts");
+  const error = toDevboxError(thrown);
+  writeError(json ? errorJson(error) : renderError(error, { colour: wantsColour(2, process.env), debug }));
+  return error.exitStatus;
+}

@@ -1,0 +1,83 @@
+/** `--help`: citty prints the definitions, we set groups, examples and notes around them. */
+import { type ArgsDef, renderUsage } from "citty";
+import { catalogue } from "./catalogue.ts";
+import type { ArgumentDefs, Command, OptionDef } from "./command.ts";
+import { makeStyle, type Style } from "./ui/terminal.ts";
+import { version } from "./version.ts";
+
+/** The help of one command, newline at the end. */
+export async function commandHelp(command: Command, colour: boolean): Promise<string> {
+  const style = makeStyle(colour);
+  const blocks = [command.meta.description, `${style.bold("Usage:")} ${usageLine(command)}`];
+  blocks.push(block(style, "Arguments", await section("ARGUMENTS", pick(command.args, isShownPositional))));
+  for (const [title, options] of groupsOf(command.args)) {
+    blocks.push(block(style, title, await section("OPTIONS", options)));
+  }
+  blocks.push(...(command.notes ?? []));
+  const examples = command.examples.map(([line, what]) => `  ${style.dim(`# ${what}`)}\n  ${line}`);
+  blocks.push(block(style, "Examples", examples.join("\n")));
+  return `${blocks.filter((text) => text !== "").join("\n\n")}\n`;
+}
+
+/** What `devbox` alone prints. */
+export async function overview(colour: boolean): Promise<string> {
+  const style = makeStyle(colour);
+  const commands = await Promise.all(Object.values(catalogue).map(async (load) => (await load()).default));
+  const width = Math.max(...commands.map(({ meta }) => meta.name.length));
+  const lines = commands.map(({ meta }) => `  ${style.cyan(meta.name.padEnd(width))}  ${meta.description}`);
+  const blocks = [
+    `devbox ${version}: dev containers without root and without a daemon`,
+    `${style.bold("Usage:")} devbox COMMAND [OPTIONS] …`,
+    block(style, "Commands", lines.join("\n")),
+    `${style.bold("Start with:")}\n  devbox run alpine -- echo hi\n  devbox doctor`,
+    "Help on a command: devbox COMMAND --help",
+  ];
+  return `${blocks.join("\n\n")}\n`;
+}
+
+function block(style: Style, title: string, body: string): string {
+  return body === "" ? "" : `${style.bold(`${title}:`)}\n${body}`;
+}
+
+function usageLine(command: Command): string {
+  const words = Object.entries(command.args).flatMap(([name, def]) => {
+    if (def.type !== "positional") return [];
+    const word = `${name.toUpperCase()}${def.variadic ? "…" : ""}`;
+    return [def.required === false ? `[${word}]` : word];
+  });
+  return ["devbox", command.meta.name, "[OPTIONS]", ...words].join(" ");
+}
+
+function isShownPositional(def: ArgumentDefs[string]): boolean {
+  return def.type === "positional";
+}
+
+function pick(args: ArgumentDefs, wanted: (def: ArgumentDefs[string]) => boolean): ArgumentDefs {
+  return Object.fromEntries(Object.entries(args).filter(([, def]) => wanted(def)));
+}
+
+/** Options by their headings, in order of first appearance; those without one stand under "Options". */
+function groupsOf(args: ArgumentDefs): Map<string, ArgumentDefs> {
+  const groups = new Map<string, ArgumentDefs>();
+  for (const [name, def] of Object.entries(args)) {
+    if (def.type === "positional" || def.hidden) continue;
+    const title = titleOf(def);
+    groups.set(title, { ...groups.get(title), [name]: def });
+  }
+  return groups;
+}
+
+function titleOf(def: OptionDef): string {
+  return def.group ?? "Options";
+}
+
+/** The lines that citty prints below a heading of its usage for these definitions. */
+async function section(heading: "ARGUMENTS" | "OPTIONS", args: ArgumentDefs): Promise<string> {
+  if (Object.keys(args).length === 0) return "";
+  // citty colours when it likes (it reads NO_COLOR, CI and TEST, and never asks for a terminal): ours decides.
+  const usage = Bun.stripANSI(await renderUsage({ meta: { name: "" }, args: args satisfies ArgsDef }));
+  const lines = usage.split("\n");
+  const start = lines.indexOf(heading) + 2;
+  const end = lines.indexOf("", start);
+  return lines.slice(start, end < 0 ? undefined : end).join("\n");
+}

@@ -1,0 +1,149 @@
+/** The flags of `run` → what box, bundle and network are asked for. */
+import { readFileSync } from "node:fs";
+import type { RunRequest } from "../box/request.ts";
+import { parseEnvFile, parseEnvFlag } from "../bundle/env-file.ts";
+import type { RunOptions } from "../bundle/options.ts";
+import { parseMount, parseTmpfs, parseVolume } from "../bundle/volumes.ts";
+import { DevboxError } from "../core/errors.ts";
+import { parsePort } from "../network/ports.ts";
+import { parseUlimit } from "../sandbox/rlimits.ts";
+import type { Values } from "./command.ts";
+import type { runFlags } from "./run-flags.ts";
+import { parseSecurityOptions } from "./run-security.ts";
+import {
+  badFlag,
+  checkAddHost,
+  checkNameServer,
+  checkSignal,
+  parseDevice,
+  parseEntrypoint,
+  parseNetwork,
+  parsePairs,
+  parseSeconds,
+  parseSize,
+} from "./run-values.ts";
+
+/** What the flags depend on beside themselves. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Whether stdin and stdout are terminals. */
+  readonly onTerminal: boolean;
+}
+
+export interface RunPlan {
+  readonly request: RunRequest;
+  /** What was asked for and has no effect. */
+  readonly notices: readonly string[];
+}
+
+type RunValues = Values<typeof runFlags>;
+
+/** @throws DevboxError USAGE naming the flag. */
+export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
+  const { security, notices } = parseSecurityOptions(values["security-opt"]);
+  const network = parseNetwork(values.net ?? values.network);
+  const options: RunOptions = {
+    ...processOptions(values, around),
+    ...fileOptions(values, around),
+    ...lifetimeOptions(values),
+    network,
+    ports: network === "slirp4netns" ? values.publish.map(parsePort) : [],
+    dns: values.dns.map(checkNameServer),
+    addHosts: values["add-host"].map(checkAddHost),
+    capAdd: values["cap-add"].flatMap((text) => text.split(",")),
+    capDrop: values["cap-drop"].flatMap((text) => text.split(",")),
+    privileged: values.privileged ?? false,
+    security,
+    sysctl: parsePairs("--sysctl", values.sysctl, "net.ipv4.ip_unprivileged_port_start=0"),
+  };
+  const request: RunRequest = {
+    reference: values.image,
+    options,
+    pull: values.pull,
+    platform: values.platform,
+    tlsVerify: values["tls-verify"],
+    quiet: values.quiet ?? false,
+    explain: values.explain ?? false,
+  };
+  return { request, notices: [...notices, ...portNotices(values, network)] };
+}
+
+function portNotices(values: RunValues, network: RunOptions["network"]): readonly string[] {
+  if (network === "slirp4netns" || values.publish.length === 0) return [];
+  const why = network === "host" ? "the box's ports are the host's" : "the box has no network";
+  return [`--publish has no effect with --network ${network}: ${why}`];
+}
+
+type ProcessOptions = Pick<
+  RunOptions,
+  "command" | "entrypoint" | "env" | "hostname" | "init" | "interactive" | "tty" | "ulimits" | "user" | "workdir"
+>;
+
+function processOptions(values: RunValues, { env, onTerminal }: Surroundings): ProcessOptions {
+  const { workdir, hostname, entrypoint } = values;
+  if (workdir !== undefined && !workdir.startsWith("/")) {
+    throw badFlag("--workdir", workdir, "it is not an absolute path", "/src");
+  }
+  // sethostname(2): at most 64 bytes.
+  if (hostname !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(hostname)) {
+    throw badFlag("--hostname", hostname, "it is not a host name", "box");
+  }
+  return {
+    command: values.command,
+    entrypoint: entrypoint === undefined ? undefined : parseEntrypoint(entrypoint),
+    // Files first: what stands on the command line wins, wherever it stands (docker, podman).
+    env: [
+      ...values["env-file"].flatMap((file) => parseEnvFile(readEnvFile(file), env, file)),
+      ...values.env.map((text) => parseEnvFlag(text, env)),
+    ],
+    hostname,
+    init: values.init ?? false,
+    interactive: values.interactive ?? true,
+    tty: values.tty ?? onTerminal,
+    ulimits: values.ulimit.map(parseUlimit),
+    user: values.user,
+    workdir,
+  };
+}
+
+function readEnvFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new DevboxError("USAGE", { step: `read --env-file ${file}`, cause, hint: "give a file that you can read" });
+  }
+}
+
+function fileOptions(
+  values: RunValues,
+  { cwd }: Surroundings,
+): Pick<RunOptions, "devices" | "mounts" | "readonlyRoot" | "shmSizeBytes"> {
+  return {
+    devices: values.device.map(parseDevice),
+    mounts: [
+      ...values.volume.map((text) => parseVolume(text, cwd)),
+      ...values.mount.map((text) => parseMount(text, cwd)),
+      ...values.tmpfs.map(parseTmpfs),
+    ],
+    readonlyRoot: values["read-only"] ?? false,
+    shmSizeBytes: parseSize("--shm-size", values["shm-size"]),
+  };
+}
+
+function lifetimeOptions(
+  values: RunValues,
+): Pick<RunOptions, "keep" | "labels" | "name" | "stopSignal" | "stopTimeoutSeconds"> {
+  const { name, rm, keep } = values;
+  if (rm && keep) {
+    throw new DevboxError("USAGE", { step: "devbox run", because: "--rm and --keep contradict each other" });
+  }
+  const stopSignal = values["stop-signal"];
+  return {
+    name,
+    keep: keep ?? (rm === undefined ? name !== undefined : !rm),
+    labels: parsePairs("--label", values.label, "project=web", ""),
+    stopSignal: stopSignal === undefined ? undefined : checkSignal(stopSignal),
+    stopTimeoutSeconds: parseSeconds("--stop-timeout", values["stop-timeout"]),
+  };
+}

@@ -1,0 +1,2 @@
+/** Of package.json; inlined when the file is compiled. */
+export { version } from "../../package.json";

@@ -1,0 +1,20 @@
+/** Which program am I: the command line, a helper that applies layers, or the question for the version. Loads only that. */
+import { version } from "./cli/version.ts";
+
+const words = process.argv.slice(2);
+
+switch (words[0]) {
+  case "--version":
+    console.log(`devbox ${version}`);
+    break;
+  case "__apply-worker": {
+    const { runApplyWorker } = await import("./layer/worker.ts");
+    await runApplyWorker();
+    break;
+  }
+  default: {
+    const { dispatch } = await import("./cli/dispatch.ts");
+    // Everything was written synchronously; nothing that is left open may delay the end.
+    process.exit(await dispatch(words));
+  }
+}
