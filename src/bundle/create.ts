@@ -41,10 +41,8 @@ export function createBundle(input: BundleInput): Bundle {
   const user = findUser(input, image, layers);
   const hostname = chooseHostname(input);
   const mounts = collectMounts(input, image, layers);
-  const { config, rootfs } = {
-    config: runtimeConfig(input, image, user, hostname, mounts),
-    rootfs: planRootfs(input),
-  };
+  const config = runtimeConfig(input, image, user, hostname, mounts);
+  const rootfs = planRootfs(input);
   writeBundle(input, config, rootfs, hostname);
   return { config, rootfs, sourceKinds: prepareSources(mounts, input.options.mounts, input.box.directory) };
 }
@@ -82,6 +80,7 @@ function chooseHostname({ options, box }: BundleInput): string {
 function collectMounts(input: BundleInput, image: ImageExecution, layers: readonly string[]): RuntimeMount[] {
   const { options, idMap, box } = input;
   const imageStat = (target: string): Stats | undefined => findInRoot(layers, target)?.stat;
+  const defaults = defaultMounts(options, idMap);
   const requested = options.mounts.flatMap((request) => (request.kind === "anonymous" ? [] : [request]));
   const further = [
     ...generatedMounts(box.directory),
@@ -90,13 +89,13 @@ function collectMounts(input: BundleInput, image: ImageExecution, layers: readon
   ];
   const volumes = volumeMounts({
     targets: volumeTargets(options.mounts, image),
-    mounts: further,
+    mounts: [...defaults, ...further],
     readonlyRoot: options.readonlyRoot,
     imageStat,
     idMap,
     directory: `${box.directory}/volumes`,
   });
-  return combineMounts(defaultMounts(options, idMap), [...volumes, ...further]);
+  return combineMounts(defaults, [...volumes, ...further]);
 }
 
 function modeOf(stat: Stats | undefined): number | undefined {
