@@ -134,6 +134,23 @@ const errnoTable: Readonly<Record<number, readonly [string, string]>> = {
   132: ["ERFKILL", "operation not possible due to RF-kill"],
 };
 
+/** Numbers of the errors that devbox expects somewhere (errno(3)). */
+export const EPERM = 1;
+export const ENOENT = 2;
+export const ESRCH = 3;
+export const EINTR = 4;
+export const EACCES = 13;
+export const EBUSY = 16;
+export const EEXIST = 17;
+export const ENODEV = 19;
+export const ENOTDIR = 20;
+export const EINVAL = 22;
+export const EROFS = 30;
+export const ENAMETOOLONG = 36;
+export const ENOSYS = 38;
+export const ELOOP = 40;
+export const EOPNOTSUPP = 95;
+
 /** `no space left on device (ENOSPC)`. */
 export function describeErrno(errno: number): string {
   const entry = errnoTable[errno];

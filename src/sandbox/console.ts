@@ -1,0 +1,91 @@
+/**
+ * The terminal of the box: a pseudoterminal of the box's own devpts, its master sent out over the socket "console"
+ * (SCM_RIGHTS; runc's console-socket protocol), its slave the box's stdin, stdout, stderr, controlling terminal and
+ * /dev/console (runtime-spec config.md "terminal").
+ */
+import {
+  O_CLOEXEC,
+  O_CREAT,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_RDWR,
+  RESOLVE_IN_ROOT,
+  SCM_RIGHTS,
+  SOL_SOCKET,
+  TIOCGPTPEER,
+  TIOCSCTTY,
+  TIOCSPTLCK,
+  TIOCSWINSZ,
+} from "../../ffi/constants.ts";
+import type { Data } from "../../ffi/launcher/wire.ts";
+import type { RuntimeProcess } from "../oci/runtime.ts";
+import { cloneTree } from "./mounts.ts";
+import { attachMount, openHow, openInRoot, type RootPlan } from "./paths.ts";
+import { closeSlot } from "./steps.ts";
+
+/** Steps that make the terminal; before pivot_root, after devpts is mounted. The slave stays in `slave`. */
+export function openConsole(context: RootPlan, process: RuntimeProcess, slave: { readonly slot: number }): void {
+  const { plan, root, found } = context;
+  const master = { slot: plan.slot() };
+  const how = openHow(O_RDWR | O_NOCTTY | O_CLOEXEC, 0, RESOLVE_IN_ROOT);
+  plan.syscall("open a terminal", "openat2", [root, plan.string("dev/pts/ptmx"), { data: how }, 24], {
+    save: master.slot,
+  });
+  plan.syscall("unlock the terminal", "ioctl", [master, TIOCSPTLCK, { data: { bytes: new Uint8Array(4) } }]);
+  // ioctl_tty(2): opens the slave of this very master, whatever lies at /dev/pts (since 4.13).
+  plan.syscall("open the terminal's slave", "ioctl", [master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC], {
+    save: slave.slot,
+  });
+  if (process.consoleSize !== undefined)
+    plan.syscall("size the terminal", "ioctl", [master, TIOCSWINSZ, { data: windowSize(process.consoleSize) }]);
+  plan.syscall("give the terminal to the user", "fchown", [slave, process.user.uid, -1]);
+  sendDescriptor(context, master);
+  closeSlot(plan, master);
+  openInRoot(context, "/dev");
+  const console = plan.string("console");
+  plan.syscall("make /dev/console", "openat", [found, console, O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o620], {
+    save: master.slot,
+  });
+  closeSlot(plan, found);
+  plan.syscall("make /dev/console", "dup", [master], { save: found.slot });
+  closeSlot(plan, master);
+  cloneTree(context, "bind the terminal on /dev/console", slave, false);
+  attachMount(context, "bind the terminal on /dev/console");
+}
+
+/** Steps that make the slave in `slave` the controlling terminal and the standard streams; in the session's leader. */
+export function attachConsole({ plan }: RootPlan, slave: { readonly slot: number }): void {
+  plan.syscall("take the terminal", "ioctl", [slave, TIOCSCTTY, 0]);
+  for (const stream of [0, 1, 2]) plan.syscall("use the terminal", "dup3", [slave, stream, 0]);
+}
+
+function windowSize({ height, width }: { readonly height: number; readonly width: number }): Data {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, height, true);
+  view.setUint16(2, width, true);
+  return { bytes };
+}
+
+/** sendmsg(2) with one byte and one descriptor: struct msghdr, iovec and cmsghdr of a 64-bit machine. */
+function sendDescriptor({ plan }: RootPlan, descriptor: { readonly slot: number }): void {
+  const control: Data = { bytes: new Uint8Array(24) };
+  const controlView = new DataView(control.bytes.buffer);
+  controlView.setBigUint64(0, 20n, true);
+  controlView.setInt32(8, SOL_SOCKET, true);
+  controlView.setInt32(12, SCM_RIGHTS, true);
+  const iovec: Data = { bytes: new Uint8Array(16), pointers: [{ offset: 0, to: { bytes: new Uint8Array(8) } }] };
+  new DataView(iovec.bytes.buffer).setBigUint64(8, 1n, true);
+  const header: Data = {
+    bytes: new Uint8Array(56),
+    pointers: [
+      { offset: 16, to: iovec },
+      { offset: 32, to: control },
+    ],
+  };
+  const headerView = new DataView(header.bytes.buffer);
+  headerView.setBigUint64(24, 1n, true);
+  headerView.setBigUint64(40, BigInt(control.bytes.length), true);
+  plan.add({ kind: "store", slot: descriptor.slot, into: control, offset: 16, width: 4 });
+  plan.syscall("send the terminal to devbox", "sendmsg", [plan.fd("console"), { data: header }, 0]);
+}

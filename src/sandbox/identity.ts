@@ -1,0 +1,113 @@
+/**
+ * Who the command is: limits, capabilities, ids, seccomp (runtime-spec config.md "process"). The order matters and is
+ * the one of runc: a filter without no_new_privs needs CAP_SYS_ADMIN and so comes before the capabilities are given up;
+ * with it, it comes last, when nothing more is called than the filter must allow.
+ */
+import {
+  _LINUX_CAPABILITY_VERSION_3,
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAP_AMBIENT_RAISE,
+  PR_CAPBSET_DROP,
+  PR_SET_KEEPCAPS,
+  PR_SET_NO_NEW_PRIVS,
+  PR_SET_PDEATHSIG,
+  SECCOMP_SET_MODE_FILTER,
+  SIGKILL,
+} from "../../ffi/constants.ts";
+import { EINVAL } from "../../ffi/errno.ts";
+import type { Data } from "../../ffi/launcher/wire.ts";
+import type { PlanBuilder } from "../launch/plan.ts";
+import type { Capabilities, RuntimeProcess, Seccomp } from "../oci/runtime.ts";
+import { capabilityNames } from "./capabilities.ts";
+import { rlimitBytes, rlimitNumber } from "./rlimits.ts";
+import { compileSeccomp } from "./seccomp.ts";
+
+/** Steps for the limits of the process; while it may still raise them as far as the host lets it. */
+export function setLimits(plan: PlanBuilder, process: RuntimeProcess): void {
+  for (const limit of process.rlimits ?? []) {
+    const data: Data = { bytes: rlimitBytes(limit) };
+    plan.syscall(`set the limit ${limit.type}`, "prlimit64", [0, rlimitNumber(limit.type), { data }, 0]);
+  }
+}
+
+/** Steps that become the user of the process with its capabilities, filter and no_new_privs. */
+export function becomeUser(
+  plan: PlanBuilder,
+  process: RuntimeProcess,
+  seccomp: Seccomp | undefined,
+  architecture: "x86_64" | "aarch64",
+): void {
+  const lateFilter = process.noNewPrivileges === true;
+  if (seccomp !== undefined && !lateFilter) installFilter(plan, seccomp, architecture);
+  const { capabilities, user } = process;
+  if (capabilities !== undefined) dropBounding(plan, capabilities);
+  plan.syscall("keep capabilities over the change of user", "prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);
+  const groups = user.additionalGids ?? [];
+  plan.syscall("set the supplementary groups", "setgroups", [groups.length, { data: { bytes: groupList(groups) } }]);
+  plan.syscall(`become group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
+  plan.syscall(`become user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
+  plan.syscall("end keeping capabilities", "prctl", [PR_SET_KEEPCAPS, 0, 0, 0, 0]);
+  if (capabilities !== undefined) setCapabilities(plan, capabilities);
+  if (user.umask !== undefined) plan.syscall("set the umask", "umask", [user.umask]);
+  if (process.noNewPrivileges === true) plan.syscall("set no_new_privs", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+  if (seccomp !== undefined && lateFilter) installFilter(plan, seccomp, architecture);
+}
+
+/** seccomp(2) with a struct sock_fprog {u16 length; sock_filter *filter}. */
+function installFilter(plan: PlanBuilder, seccomp: Seccomp, architecture: "x86_64" | "aarch64"): void {
+  const { instructions, flags } = compileSeccomp(seccomp, architecture);
+  const fprog: Data = { bytes: new Uint8Array(16), pointers: [{ offset: 8, to: { bytes: instructions } }] };
+  new DataView(fprog.bytes.buffer).setUint16(0, instructions.length / 8, true);
+  plan.syscall("install the seccomp filter", "seccomp", [SECCOMP_SET_MODE_FILTER, flags, { data: fprog }]);
+}
+
+function dropBounding(plan: PlanBuilder, { bounding }: Capabilities): void {
+  capabilityNames.forEach((name, number) => {
+    if (bounding.includes(name)) return;
+    // A capability that this kernel does not know cannot be in the set (EINVAL).
+    plan.syscall(`drop ${name} from the bounding set`, "prctl", [PR_CAPBSET_DROP, number, 0, 0, 0], {
+      tolerate: [EINVAL],
+    });
+  });
+}
+
+/** capset(2) version 3, then the ambient set (capabilities(7): permitted and inheritable must hold it first). */
+function setCapabilities(plan: PlanBuilder, capabilities: Capabilities): void {
+  const header: Data = { bytes: new Uint8Array(8) };
+  new DataView(header.bytes.buffer).setUint32(0, _LINUX_CAPABILITY_VERSION_3, true);
+  const sets: Data = { bytes: new Uint8Array(24) };
+  const view = new DataView(sets.bytes.buffer);
+  [capabilities.effective, capabilities.permitted, capabilities.inheritable].forEach((names, column) => {
+    const bits = capabilityBits(names);
+    view.setUint32(column * 4, Number(bits & 0xffff_ffffn), true);
+    view.setUint32(12 + column * 4, Number(bits >> 32n), true);
+  });
+  plan.syscall("set the capabilities", "capset", [{ data: header }, { data: sets }]);
+  plan.syscall("clear the ambient capabilities", "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0]);
+  for (const name of capabilities.ambient)
+    plan.syscall(`raise ${name} as ambient`, "prctl", [
+      PR_CAP_AMBIENT,
+      PR_CAP_AMBIENT_RAISE,
+      capabilityNumber(name),
+      0,
+      0,
+    ]);
+}
+
+function capabilityNumber(name: string): number {
+  return (capabilityNames as readonly string[]).indexOf(name);
+}
+
+function capabilityBits(names: readonly string[]): bigint {
+  let bits = 0n;
+  for (const name of names) {
+    const number = capabilityNumber(name);
+    if (number >= 0) bits |= 1n << BigInt(number);
+  }
+  return bits;
+}
+
+function groupList(groups: readonly number[]): Uint8Array {
+  return new Uint8Array(new Uint32Array(groups).buffer);
+}

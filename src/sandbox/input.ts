@@ -1,0 +1,25 @@
+/** What the sandbox planner is given: config.json and what only the host can tell. Plain data, so a plan can be computed anywhere. */
+import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
+import type { HostFacts } from "../host/facts.ts";
+import type { IdMap, RuntimeConfig } from "../oci/runtime.ts";
+
+export interface SandboxInput {
+  readonly config: RuntimeConfig;
+  readonly rootfs: RootfsPlan;
+  /** Absolute; overlay paths of `rootfs` are relative to it. */
+  readonly storeRoot: string;
+  /** Existing empty directory on which the root file system is assembled. Absolute. */
+  readonly mountpoint: string;
+  readonly facts: HostFacts;
+  readonly idMap: IdMap;
+  /** For each bind source of config.json: what it is. Decides whether its mount point is a directory or a file. */
+  readonly sourceKinds: ReadonlyMap<string, "directory" | "file">;
+  /** Process that must live for the box to live: the supervisor ends the box when it dies. */
+  readonly parentPid: number;
+  /** Wait for a byte on the descriptor "go" before the command starts (hooks run meanwhile). */
+  readonly awaitGo: boolean;
+  /** Be PID 1 for the command: reap orphans, forward signals. */
+  readonly init: boolean;
+  /** Further descriptors that the supervisor keeps open for as long as the box lives (locks, exit holds). */
+  readonly held: readonly string[];
+}

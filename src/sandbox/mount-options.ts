@@ -1,0 +1,122 @@
+/**
+ * Mount options as strings (mount(8); runtime-spec config.md "Linux mount options") → what the new mount calls take:
+ * attributes of the mount (mount_setattr(2)), propagation, and parameters of the file system (fsconfig(2)).
+ */
+import {
+  MOUNT_ATTR__ATIME,
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NODIRATIME,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_STRICTATIME,
+  MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+} from "../../ffi/constants.ts";
+
+export interface MountAttributes {
+  /** MOUNT_ATTR_* to set and to clear on the mount itself. */
+  readonly set: number;
+  readonly clear: number;
+  /** The same for the whole tree below a recursive bind (`rro`, `rnosuid` …; since 5.12). */
+  readonly setRecursive: number;
+  readonly clearRecursive: number;
+}
+
+export interface MountOptions {
+  readonly bind: boolean;
+  /** `rbind`: with all mounts below the source. */
+  readonly recursive: boolean;
+  readonly attributes: MountAttributes;
+  /** MS_SHARED and its kin, or 0; `propagationRecursive` for `rshared` and its kin. */
+  readonly propagation: number;
+  readonly propagationRecursive: boolean;
+  /** `key=value` or `key`: parameters that the file system itself reads. */
+  readonly parameters: readonly string[];
+}
+
+/** option → [attribute bit, set or clear]. `atime`, `relatime` clear what is set: relatime is the kernel's default. */
+const attributeOptions: Readonly<Record<string, readonly [bit: number, set: boolean]>> = {
+  ro: [MOUNT_ATTR_RDONLY, true],
+  rw: [MOUNT_ATTR_RDONLY, false],
+  nosuid: [MOUNT_ATTR_NOSUID, true],
+  suid: [MOUNT_ATTR_NOSUID, false],
+  nodev: [MOUNT_ATTR_NODEV, true],
+  dev: [MOUNT_ATTR_NODEV, false],
+  noexec: [MOUNT_ATTR_NOEXEC, true],
+  exec: [MOUNT_ATTR_NOEXEC, false],
+  noatime: [MOUNT_ATTR_NOATIME, true],
+  atime: [MOUNT_ATTR_NOATIME, false],
+  relatime: [MOUNT_ATTR__ATIME, false],
+  norelatime: [MOUNT_ATTR__ATIME, false],
+  strictatime: [MOUNT_ATTR_STRICTATIME, true],
+  nostrictatime: [MOUNT_ATTR_STRICTATIME, false],
+  nodiratime: [MOUNT_ATTR_NODIRATIME, true],
+  diratime: [MOUNT_ATTR_NODIRATIME, false],
+  nosymfollow: [MOUNT_ATTR_NOSYMFOLLOW, true],
+  symfollow: [MOUNT_ATTR_NOSYMFOLLOW, false],
+};
+
+const propagationOptions: Readonly<Record<string, number>> = {
+  shared: MS_SHARED,
+  slave: MS_SLAVE,
+  private: MS_PRIVATE,
+  unbindable: MS_UNBINDABLE,
+};
+
+/** Options that say nothing to the kernel here: defaults, and hints for other tools. */
+const ignoredOptions: ReadonlySet<string> = new Set([
+  "defaults",
+  "auto",
+  "noauto",
+  "nofail",
+  "user",
+  "users",
+  "_netdev",
+]);
+
+/** Reads the options of one mount of config.json; later options win over earlier ones. */
+export function parseMountOptions(options: readonly string[], type: string | undefined): MountOptions {
+  let bind = type === "bind" || type === "rbind";
+  let recursive = type === "rbind";
+  let propagation = 0;
+  let propagationRecursive = false;
+  const own = { set: 0, clear: 0 };
+  const whole = { set: 0, clear: 0 };
+  const parameters: string[] = [];
+  for (const option of options) {
+    if (option === "bind" || option === "rbind") {
+      bind = true;
+      recursive ||= option === "rbind";
+      continue;
+    }
+    const deep = option.startsWith("r") && !(option in attributeOptions);
+    const plain = deep ? option.slice(1) : option;
+    const attribute = attributeOptions[plain];
+    const spread = propagationOptions[plain];
+    if (attribute !== undefined) apply(deep ? whole : own, attribute);
+    else if (spread !== undefined) [propagation, propagationRecursive] = [spread, deep];
+    else if (!ignoredOptions.has(option) && option !== "") parameters.push(option);
+  }
+  return {
+    bind,
+    recursive,
+    attributes: { set: own.set, clear: own.clear, setRecursive: whole.set, clearRecursive: whole.clear },
+    propagation,
+    propagationRecursive,
+    parameters,
+  };
+}
+
+function apply(into: { set: number; clear: number }, [bit, set]: readonly [number, boolean]): void {
+  // Access times are one field of several bits (mount_setattr(2) "MOUNT_ATTR__ATIME"): another value replaces it whole.
+  const field = bit & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : bit;
+  into.set &= ~field;
+  into.clear &= ~field;
+  if (set) into.set |= bit;
+  if (!set || field === MOUNT_ATTR__ATIME) into.clear |= field;
+}

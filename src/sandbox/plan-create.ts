@@ -1,0 +1,155 @@
+/**
+ * config.json → launch plan: everything between "no process" and "the command runs", in order. Pure: a plan can be
+ * computed, printed (`--explain`) and compared anywhere.
+ *
+ * Two processes execute it: the supervisor, which stays outside, waits for the box and ends it when devbox dies; and the
+ * init process, which builds the box around itself and becomes the command.
+ */
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUTS,
+  O_CLOEXEC,
+  O_WRONLY,
+  RESOLVE_IN_ROOT,
+} from "../../ffi/constants.ts";
+import { DevboxError } from "../core/errors.ts";
+import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
+import { cloneWithUserNamespace } from "../launch/userns.ts";
+import type { NamespaceType, RuntimeConfig } from "../oci/runtime.ts";
+import { attachConsole, openConsole } from "./console.ts";
+import { makeDevices } from "./devices.ts";
+import { enterDirectory, execute } from "./exec.ts";
+import { becomeUser, setLimits } from "./identity.ts";
+import type { SandboxInput } from "./input.ts";
+import { loopbackOps } from "./loopback.ts";
+import { makeReadonly, maskPaths } from "./masks.ts";
+import { mountInRoot } from "./mounts.ts";
+import { inside, openHow, type RootPlan } from "./paths.ts";
+import { assembleRoot, enterRoot } from "./rootfs.ts";
+import { closeSlot } from "./steps.ts";
+
+const cloneFlags: Readonly<Record<Exclude<NamespaceType, "user" | "time">, number>> = {
+  mount: CLONE_NEWNS,
+  pid: CLONE_NEWPID,
+  ipc: CLONE_NEWIPC,
+  uts: CLONE_NEWUTS,
+  network: CLONE_NEWNET,
+  cgroup: CLONE_NEWCGROUP,
+};
+
+/**
+ * The plan that creates and starts a box. Descriptors it expects: "go" with `awaitGo`, "console" with a terminal, and
+ * those of `input.held`.
+ * @throws DevboxError BAD_CONFIG for what it cannot do: namespaces to join by path, time namespaces
+ */
+export function planCreate(input: SandboxInput): LaunchPlan {
+  const { config } = input;
+  const plan = beginPlan(`run ${config.process.args.join(" ")}`);
+  for (const name of input.held) plan.fd(name);
+  const init = cloneWithUserNamespace(
+    plan,
+    {
+      label: "create the namespaces of the box",
+      flags: namespaceFlags(config),
+      map: input.idMap,
+      host: input.facts,
+    },
+    () => planInit(plan, input),
+  );
+  plan.add({ kind: "report", event: "started", slot: init });
+  plan.add({ kind: "supervise", slot: init, tied: true });
+  return plan.finish();
+}
+
+function namespaceFlags(config: RuntimeConfig): number {
+  let flags = 0;
+  for (const { type, path } of config.linux.namespaces) {
+    if (path !== undefined || type === "time") {
+      const because = path === undefined ? "time namespaces are not supported" : "joining a namespace is not supported";
+      throw new DevboxError("BAD_CONFIG", { step: `read linux.namespaces: ${type}`, because });
+    }
+    if (type !== "user") flags |= cloneFlags[type];
+  }
+  return flags;
+}
+
+/** The init process, from its first moment as root of its user namespace to the command. */
+function planInit(plan: PlanBuilder, input: SandboxInput): void {
+  const { config } = input;
+  const { process } = config;
+  const slot = (): { readonly slot: number } => ({ slot: plan.slot() });
+  const context: RootPlan = { plan, root: slot(), found: slot(), mount: slot() };
+  const terminal = process.terminal === true ? slot() : undefined;
+
+  plan.syscall("start a session", "setsid", []);
+  assembleRoot(context, input);
+  for (const mount of config.mounts) mountInRoot(context, mount, input);
+  makeDevices(context, deviceBinds(config));
+  if (terminal !== undefined) openConsole(context, process, terminal);
+  setSysctls(context, config.linux.sysctl ?? {});
+  makeReadonly(context, config.linux.readonlyPaths ?? []);
+  maskPaths(context, config.linux.maskedPaths ?? []);
+  nameHost(plan, config);
+  if (ownsNetwork(config)) for (const op of loopbackOps(context.found.slot)) plan.add(op);
+  enterRoot(context, config.root.readonly === true);
+
+  setLimits(plan, process);
+  enterDirectory(plan, process.cwd);
+  if (terminal !== undefined) attachConsole(context, terminal);
+  if (input.awaitGo) awaitGo(plan);
+  becomeUser(plan, process, config.linux.seccomp, input.facts.architecture);
+  if (input.init) becomeInit(plan);
+  execute(plan, process);
+}
+
+function deviceBinds(config: RuntimeConfig): { path: string; source: string }[] {
+  return (config.linux.devices ?? []).map(({ path }) => ({ path, source: path }));
+}
+
+/** Namespaced settings (sysctl(8) names) through the /proc of the box, while it is still writable. */
+function setSysctls({ plan, root, found }: RootPlan, sysctls: Readonly<Record<string, string>>): void {
+  const how = { data: openHow(O_WRONLY | O_CLOEXEC, 0, RESOLVE_IN_ROOT) };
+  for (const [name, value] of Object.entries(sysctls)) {
+    const path = `proc/sys/${inside(name.replaceAll(".", "/"))}`;
+    const bytes = new TextEncoder().encode(value);
+    plan.syscall(`open the sysctl ${name}`, "openat2", [root, plan.string(path), how, 24], { save: found.slot });
+    plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
+    closeSlot(plan, found);
+  }
+}
+
+function nameHost(plan: PlanBuilder, { hostname, domainname }: RuntimeConfig): void {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  if (hostname !== undefined)
+    plan.syscall(`set the host name ${hostname}`, "sethostname", [plan.bytes(bytes(hostname)), bytes(hostname).length]);
+  if (domainname !== undefined)
+    plan.syscall("set the domain name", "setdomainname", [plan.bytes(bytes(domainname)), bytes(domainname).length]);
+}
+
+function ownsNetwork(config: RuntimeConfig): boolean {
+  return config.linux.namespaces.some(({ type }) => type === "network");
+}
+
+/** Hooks and the network are made ready meanwhile; the end of the pipe without a byte means that devbox gave up. */
+function awaitGo(plan: PlanBuilder): void {
+  const givenUp = plan.mark("devbox has given up");
+  const go = plan.mark("go");
+  plan.syscall("wait for the start", "read", [plan.fd("go"), plan.buffer(1), 1], { onZero: givenUp });
+  plan.add({ kind: "jump", to: go });
+  plan.here(givenUp);
+  plan.add({ kind: "exit", code: 125 });
+  plan.here(go);
+}
+
+/** `--init`: the command runs as a child; this process stays PID 1, with no more rights than it, reaps and forwards signals. */
+function becomeInit(plan: PlanBuilder): void {
+  const command = plan.mark("command");
+  const child = plan.slot();
+  plan.syscall("start the command below init", "clone", [17, 0, 0, 0, 0], { save: child, onZero: command });
+  plan.add({ kind: "init", slot: child });
+  plan.here(command);
+}
