@@ -35,14 +35,19 @@ export function renderError(error: DevboxError, { colour, debug }: MessageOption
   return `${lines.join("\n")}\n`;
 }
 
-/** The system's own words belong to what failed; a reason that was given beside them is the because. */
-function whatAndBecause(error: DevboxError): { what: string; because: string | undefined } {
-  if (error.cause === undefined || error.cause instanceof DevboxError) {
-    return { what: error.step, because: error.because };
-  }
-  const cause = describeCause(error.cause);
-  if (cause === "" || error.step.includes(cause)) return { what: error.step, because: error.because };
-  return { what: `${error.step}: ${cause}`, because: error.because === cause ? undefined : error.because };
+/** The system's own words follow what failed; a reason that somebody gave beside them is the because. */
+function whatAndBecause({ step, because, cause }: DevboxError): { what: string; because: string | undefined } {
+  if (because === undefined || cause === undefined || cause instanceof DevboxError) return { what: step, because };
+  if (because === describeCause(cause)) return { what: `${step}: ${because}`, because: undefined };
+  const words = systemWords(cause);
+  if (words === undefined || step.includes(words)) return { what: step, because };
+  if (because === words) return { what: `${step}: ${words}`, because: undefined };
+  return because.includes(words) ? { what: step, because } : { what: `${step}: ${words}`, because };
+}
+
+/** `invalid argument (EINVAL)`, of a failed system call. */
+function systemWords(cause: unknown): string | undefined {
+  return /[^:]+ \(E[A-Z0-9]+\)$/.exec(describeCause(cause))?.[0].trim();
 }
 
 function debugLines(error: DevboxError): string[] {
