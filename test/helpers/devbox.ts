@@ -74,7 +74,7 @@ export function openHome(): Home {
       throw new Error(`devbox ${args.join(" ")}: exit status ${result.exitCode}\n${result.stderr}${result.stdout}`);
     },
     async [Symbol.asyncDispose]() {
-      await $`${[...inUserNamespace(), "rm", "-rf", directory]}`.quiet();
+      await $`${[...inUserNamespace(), "/bin/rm", "-rf", directory]}`.quiet();
     },
   };
 }

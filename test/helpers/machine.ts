@@ -78,7 +78,8 @@ export function temporaryDirectory(label: string): TemporaryDirectory {
     },
     async [Symbol.asyncDispose]() {
       for (const mount of mountsBelow(path)) await $`${[...asRoot, "umount", "--lazy", mount]}`.nothrow().quiet();
-      await $`${[...asRoot, "rm", "-rf", "--one-file-system", path]}`.quiet();
+      // By its path: plain `rm` would be the one that is built into Bun's shell.
+      await $`${[...asRoot, "/bin/rm", "-rf", "--one-file-system", path]}`.quiet();
     },
   };
 }

@@ -1,0 +1,146 @@
+/** devbox pull: the tree that it makes is the one that umoci makes of the same image. */
+import { afterAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { $ } from "bun";
+import { inUserNamespace, openHome } from "../helpers/devbox.ts";
+import { imageName, layouts } from "../helpers/given.ts";
+import { differences, type Listing, listTree } from "../helpers/listing.ts";
+
+const home = openHome();
+afterAll(() => home[Symbol.asyncDispose]());
+
+/** Where a mount may be made: the user namespace of the default map, or for root a mount namespace. */
+const inMountNamespace =
+  process.getuid?.() === 0
+    ? ["unshare", "--mount", "--"]
+    : ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--"];
+
+/** What umoci unpacks, as root of the default map. zstd is beyond it: the gzip twin has the same content. */
+async function reference(name: string): Promise<Listing> {
+  const bundle = join(home.directory, `umoci-${name}`);
+  const image = `${join(layouts(), name.replace(/-zstd$/, ""))}:latest`;
+  await $`${[...inUserNamespace(), "umoci", "unpack", "--image", image, bundle]}`.quiet();
+  const listing = await listTree(join(bundle, "rootfs"), inUserNamespace());
+  await $`${[...inUserNamespace(), "/bin/rm", "-rf", bundle]}`.quiet();
+  return listing;
+}
+
+/** The layers in the store, joined by an overlay of our own. */
+async function pulled(name: string): Promise<Listing> {
+  const layers = join(home.store, "store/layers");
+  const lowers = chainIds(join(layouts(), name))
+    .map((hex) => `${hex}/fs`)
+    .reverse();
+  // An overlay of one layer only is refused: an empty one on top.
+  const mount = `mkdir -p "$1" "$1.empty" && cd '${layers}' && mount -t overlay -o ro,userxattr,lowerdir="$1.empty:${lowers.join(":")}" none "$1"`;
+  return listTree(join(home.directory, `merged-${name}`), inMountNamespace, mount);
+}
+
+/** image-spec config.md "Layer ChainID", as hex, base first. */
+function chainIds(layout: string): readonly string[] {
+  const blob = (digest: string) => JSON.parse(readFileSync(join(layout, "blobs/sha256", digest.slice(7)), "utf8"));
+  const index = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
+  const { diff_ids } = blob(blob(index.manifests[0].digest).config.digest).rootfs as { diff_ids: readonly string[] };
+  return diff_ids.reduce<readonly string[]>((chain, diffId) => {
+    const below = chain.at(-1);
+    if (below === undefined) return [diffId.slice(7)];
+    return [...chain, new Bun.CryptoHasher("sha256").update(`sha256:${below} ${diffId}`).digest("hex")];
+  }, []);
+}
+
+for (const name of [
+  "busybox",
+  "busybox-zstd",
+  "debian",
+  "debian-zstd",
+  "forty-layers",
+  "forty-layers-zstd",
+  "many-files",
+  "many-files-zstd",
+]) {
+  test(`${name}: every path, type, mode, owner, time, xattr and content`, async () => {
+    await home.ok(["pull", "-q", imageName(name)]);
+    const theirs = await reference(name);
+    const ours = await pulled(name);
+    expect(differences(withoutOwnTimes(theirs), withoutOwnTimes(ours))).toEqual([]);
+    expect(ours.size).toBeGreaterThan(100);
+    await home.ok(["rmi", imageName(name)]);
+    await home.ok(["prune"]);
+  });
+}
+
+/**
+ * The time of a directory that no layer has an entry for is the time at which it was made: nothing to compare.
+ * These are the root, and what layer 16 and others of forty-layers imply.
+ */
+function withoutOwnTimes(listing: Listing): Listing {
+  return new Map(
+    [...listing].map(([path, line]) => [path, line.startsWith("d ") ? line.replace(/mtime=\S+/, "") : line]),
+  );
+}
+
+test("directories keep the times that their layers give them", async () => {
+  await home.ok(["pull", "-q", imageName("forty-layers")]);
+  const listing = await pulled("forty-layers");
+  expect(listing.get("./modes/sticky")).toContain("mtime=1700000000.0000000000");
+  expect(listing.get("./implied/parent")).toContain("mode=1711 owner=3:4 mtime=1700000000.0000000000");
+});
+
+test("what is there already is not fetched again", async () => {
+  const image = imageName("forty-layers");
+  await home.ok(["pull", "-q", image]);
+  const blobs = async (): Promise<string> =>
+    (await $`find ${home.store}/store -newer ${home.directory}/mark -name ${"[0-9a-f]*"}`.text()).trim();
+  await Bun.write(join(home.directory, "mark"), "");
+  await home.ok(["pull", "-q", image]);
+  expect(await blobs()).toBe("");
+});
+
+test("pull prints the digest on stdout and progress on stderr", async () => {
+  const { stdout, stderr, exitCode } = await home.run(["pull", imageName("busybox")]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/^\S*sha256:[0-9a-f]{64}\n$/);
+  expect(stderr).not.toBe("");
+});
+
+test("pull by digest, and a digest that is not there", async () => {
+  const digest = (await home.ok(["pull", "-q", imageName("busybox")])).match(/sha256:[0-9a-f]{64}/)?.[0] ?? "";
+  const byDigest = imageName("busybox").replace(/:latest$/, `@${digest}`);
+  expect(await home.ok(["run", "--network=none", byDigest, "echo", "by digest"])).toBe("by digest\n");
+  const wrong = byDigest.replace(/[0-9a-f]{8}$/, "00000000");
+  expect((await home.run(["pull", wrong])).exitCode).toBe(125);
+});
+
+test("of an index the platform of this machine is taken", async () => {
+  expect(await home.ok(["run", "--network=none", imageName("platforms"), "echo", "mine"])).toBe("mine\n");
+});
+
+test("an image for other platforms only is an error that names them", async () => {
+  const { exitCode, stderr } = await home.run(["pull", "--platform", "linux/riscv64", imageName("platforms")]);
+  expect(exitCode).toBe(125);
+  expect(stderr).toContain("linux/s390x");
+});
+
+test("the store is an OCI image layout that others can read", async () => {
+  await home.ok(["pull", "-q", imageName("configured")]);
+  const index = JSON.parse(readFileSync(join(home.store, "store/images/index.json"), "utf8"));
+  expect(index.manifests.length).toBeGreaterThan(0);
+  const names = index.manifests.map(
+    (each: { annotations?: Record<string, string> }) => each.annotations?.["org.opencontainers.image.ref.name"],
+  );
+  const name = names.find((each: string | undefined) => each?.includes("configured"));
+  const inspected = await $`skopeo inspect --config ${`oci:${home.store}/store/images:${name}`}`.json();
+  expect(inspected.config.User).toBe("dev");
+});
+
+test("--json prints events that can be read", async () => {
+  await home.ok(["rmi", imageName("busybox")]);
+  await home.ok(["prune"]);
+  const stdout = await home.ok(["pull", "--json", imageName("busybox")]);
+  const events = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(events.length).toBeGreaterThan(0);
+});
