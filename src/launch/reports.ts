@@ -16,7 +16,10 @@ export interface ReportReader {
 /** More than any plan reports between two reads. */
 const chunkBytes = 64 * wire.REPORT_BYTES;
 
-type ChunkReader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+interface ChunkReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  cancel(): Promise<void>;
+}
 
 /** Read reports from `fd`, the non-blocking reading end of a pipe, which the reader then owns. */
 export function openReports(fd: number): ReportReader {
@@ -31,7 +34,7 @@ export function openReports(fd: number): ReportReader {
     stream = from;
     reading ??= from.read().then(({ done, value }) => {
       reading = undefined;
-      if (!done) decode(value, waiting);
+      if (value !== undefined) decode(value, waiting);
       return !done;
     });
     return reading;
