@@ -20,7 +20,7 @@ import { combineMounts, defaultMounts, defaultSysctls, requestedMount } from "./
 import type { MountRequest } from "./options.ts";
 import { layerRoots, planRootfs } from "./rootfs.ts";
 import { findInRoot, readTextInRoot } from "./rootfs-view.ts";
-import { prepareSources } from "./sources.ts";
+import { isHostFile, prepareSources } from "./sources.ts";
 import { type BoxUser, resolveUser } from "./users.ts";
 import { volumeMounts } from "./volumes.ts";
 import { generatedMounts, writeBundle } from "./write.ts";
@@ -82,10 +82,11 @@ function collectMounts(input: BundleInput, image: ImageExecution, layers: readon
   const imageStat = (target: string): Stats | undefined => findInRoot(layers, target)?.stat;
   const defaults = defaultMounts(options, idMap);
   const requested = options.mounts.flatMap((request) => (request.kind === "anonymous" ? [] : [request]));
+  const surroundings = { imageMode: (target: string) => modeOf(imageStat(target)), isHostFile };
   const further = [
     ...generatedMounts(box.directory),
     ...options.devices.map(deviceMount),
-    ...requested.map((request) => requestedMount(request, (target) => modeOf(imageStat(target)))),
+    ...requested.map((request) => requestedMount(request, surroundings)),
   ];
   const volumes = volumeMounts({
     targets: volumeTargets(options.mounts, image),
@@ -118,7 +119,8 @@ function runtimeConfig(
   const { options, network, source } = input;
   const stopSignal = options.stopSignal ?? image.StopSignal;
   return {
-    ociVersion: "1.2.0",
+    // The oldest version that has all we write: crun before 1.14.3 refuses newer ones.
+    ociVersion: "1.0.2",
     root: { path: source.kind === "directory" ? source.path : "rootfs", readonly: options.readonlyRoot },
     process: runtimeProcess(input, image, user, hostname),
     hostname,

@@ -54,24 +54,36 @@ export function defaultSysctls(network: RunOptions["network"], idMap: IdMap): Re
   };
 }
 
-/** A mount that the user asks for. `modeOf`: mode bits of a directory of the image, which a tmpfs over it keeps, as under runc. */
+/** What must be looked up for a mount that the user asks for. */
+export interface MountSurroundings {
+  /** Mode bits of a directory of the image; undefined: there is none. */
+  readonly imageMode: (target: string) => number | undefined;
+  readonly isHostFile: (source: string) => boolean;
+}
+
+/** A mount that the user asks for. A tmpfs keeps the mode of the directory that it covers, as under runc. */
 export function requestedMount(
   request: Exclude<MountRequest, { kind: "anonymous" }>,
-  modeOf: (target: string) => number | undefined,
+  surroundings: MountSurroundings,
 ): RuntimeMount {
-  if (request.kind === "bind") return bindMount(request);
-  const mode = modeOf(request.target);
+  if (request.kind === "bind") return bindMount(request, surroundings);
+  const mode = surroundings.imageMode(request.target);
   const given = request.options.some((option) => option.startsWith("mode="));
   const modeOption = given || mode === undefined ? [] : [`mode=${mode.toString(8)}`];
   const options = ["nosuid", "nodev", "noexec", ...modeOption, ...request.options];
   return { destination: request.target, type: "tmpfs", source: "tmpfs", options };
 }
 
-/** Read-only means all that lies below, too (`rro`): `-v /:/host:ro` must not leave /home writable. docker does so since 25. */
-function bindMount(request: Extract<MountRequest, { kind: "bind" }>): RuntimeMount {
-  const { source, target, recursive, readonly, propagation } = request;
+/**
+ * Read-only means all that lies below, too (`rro`): `-v /:/host:ro` must not leave /home writable. docker does so since
+ * 25. Nothing lies below a file, and crun takes `rro` for directories only.
+ */
+function bindMount(
+  { source, target, recursive, readonly, propagation }: Extract<MountRequest, { kind: "bind" }>,
+  { isHostFile }: MountSurroundings,
+): RuntimeMount {
   const options = [recursive ? "rbind" : "bind", propagation ?? "rprivate"];
-  if (readonly) options.push(recursive ? "rro" : "ro");
+  if (readonly) options.push(recursive && !isHostFile(source) ? "rro" : "ro");
   return { destination: target, type: "bind", source, options };
 }
 

@@ -26,6 +26,14 @@ export function prepareSources(
   return kinds;
 }
 
+export function isHostFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch {
+    return false; // prepareSources says why it cannot be reached
+  }
+}
+
 function kindOf(source: string, create: boolean, step: string): SourceKind {
   try {
     const stat = statSync(source, { throwIfNoEntry: false });
