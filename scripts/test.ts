@@ -164,10 +164,10 @@ if (word !== undefined && !isSuite(word)) {
 }
 const counts: Counts[] = [];
 if (word === undefined) counts.push(await step("check", ["scripts/check"]));
-const built = word === "unit" ? undefined : await step("build", ["scripts/build"]);
-if (built !== undefined) counts.push(built);
+const built = await step("build", word === "unit" ? ["scripts/build-launcher"] : ["scripts/build"]);
+counts.push(built);
 const wanted = word === undefined ? suites : [word];
-counts.push(...(await runSuites(built?.failed === 1 ? wanted.filter((suite) => suite === "unit") : wanted, filter)));
+counts.push(...(await runSuites(built.failed === 1 ? wanted.filter((suite) => suite === "unit") : wanted, filter)));
 const { passed, failed, skipped } = addCounts(counts);
 console.log(`\n${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -42,11 +42,13 @@ function chainIds(layout: string): readonly string[] {
   const blob = (digest: string) => JSON.parse(readFileSync(join(layout, "blobs/sha256", digest.slice(7)), "utf8"));
   const index = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
   const { diff_ids } = blob(blob(index.manifests[0].digest).config.digest).rootfs as { diff_ids: readonly string[] };
-  return diff_ids.reduce<readonly string[]>((chain, diffId) => {
+  const chain: string[] = [];
+  for (const diffId of diff_ids) {
     const below = chain.at(-1);
-    if (below === undefined) return [diffId.slice(7)];
-    return [...chain, new Bun.CryptoHasher("sha256").update(`sha256:${below} ${diffId}`).digest("hex")];
-  }, []);
+    const joined = `sha256:${below} ${diffId}`;
+    chain.push(below === undefined ? diffId.slice(7) : new Bun.CryptoHasher("sha256").update(joined).digest("hex"));
+  }
+  return chain;
 }
 
 for (const name of [
