@@ -10,24 +10,26 @@ import {
   fdatasync,
   fstatSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
-  renameSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
-import { DevboxError } from "../core/errors.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import { digestAlgorithm, digestHex, shortDigest } from "../oci/digest.ts";
-import { removeQuietly, replaceFile, storeError } from "./atomic-write.ts";
+import { removeQuietly, replaceFile, storeError, syncDirectory } from "./atomic-write.ts";
 import { blobPath, partialPath } from "./paths.ts";
 import type { Store } from "./types.ts";
 
 export interface BlobIngest extends Disposable {
-  /** The growing file. After `commit` it is gone; readers that have it open may go on reading. */
+  /** The growing file. */
   readonly path: string;
   /** Bytes that are in the file and in the hash. */
   readonly written: number;
@@ -35,7 +37,10 @@ export interface BlobIngest extends Disposable {
   append(chunk: Uint8Array): void;
   /** All is there: check size and digest, bring it to disk. A mismatch deletes the file. */
   seal(): Promise<void>;
-  /** Give the sealed file its name. It is safe from power loss after `syncDirectory` of the blob directory. */
+  /**
+   * Give the sealed file its name. It keeps the old one too until disposed, for readers that were told of it and open it
+   * late. The new name is safe from power loss after `syncBlobs`.
+   */
   commit(): void;
 }
 
@@ -48,6 +53,7 @@ export async function openIngest(store: Store, wanted: Wanted): Promise<BlobInge
   const fd = attempt(step, () => openSync(path, "a+", 0o600));
   const hasher = new Bun.CryptoHasher(digestAlgorithm(wanted.digest));
   let written = 0;
+  let committed = false;
   try {
     written = await rehash(fd, wanted.size, hasher);
   } catch (error) {
@@ -82,14 +88,33 @@ export async function openIngest(store: Store, wanted: Wanted): Promise<BlobInge
       });
     },
     commit() {
-      const final = blobPath(store, wanted.digest);
-      attempt(step, () => {
-        mkdirSync(dirname(final), { recursive: true, mode: 0o700 });
-        renameSync(path, final);
-      });
+      attempt(step, () => giveName(path, blobPath(store, wanted.digest)));
+      committed = true;
     },
-    [Symbol.dispose]: () => closeSync(fd),
+    [Symbol.dispose]() {
+      closeSync(fd);
+      if (committed) removeQuietly(path);
+    },
   };
+}
+
+/** link(2) refuses to replace; what is there has not the right size, or nobody would have asked for the blob. */
+function giveName(partial: string, final: string): void {
+  mkdirSync(dirname(final), { recursive: true, mode: 0o700 });
+  try {
+    linkSync(partial, final);
+  } catch (error) {
+    if (errnoName(error) !== "EEXIST") throw error;
+    unlinkSync(final);
+    linkSync(partial, final);
+  }
+}
+
+/** Make the names of committed blobs safe from power loss. */
+export function syncBlobs(store: Store): void {
+  for (const algorithm of readdirSync(join(store.images, "blobs"))) {
+    syncDirectory(join(store.images, "blobs", algorithm));
+  }
 }
 
 /** A small blob that is in memory and verified. */

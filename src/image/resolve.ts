@@ -1,0 +1,71 @@
+/** From what a reference names to one image: manifest of the wanted platform, config, and their bytes. */
+import { DevboxError } from "../core/errors.ts";
+import type { Descriptor, Digest, Platform } from "../oci/descriptor.ts";
+import type { ImageConfig, Manifest } from "../oci/image.ts";
+import { parseManifestDocument } from "../oci/parse.ts";
+import { checkLayerCount, MAX_CONFIG_BYTES, parseImageConfig } from "../oci/parse-config.ts";
+import { selectPlatform } from "../oci/platform.ts";
+import { embeddedContent } from "../oci/verify.ts";
+import type { ImageSource } from "./source.ts";
+
+export interface ResolvedImage {
+  readonly topDigest: Digest;
+  readonly manifestDescriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly manifestBytes: Uint8Array;
+  readonly config: ImageConfig;
+  readonly configBytes: Uint8Array;
+}
+
+/** An index may list indexes (image-index.md "manifests"); none in the wild goes deeper than two. */
+const maxDepth = 4;
+
+/** fs/overlayfs/params.c OVL_MAX_STACK: so many lower layers can be mounted. */
+const maxLayers = 500;
+
+/**
+ * @param top what the reference names, where that has been asked already
+ * @param image for error texts
+ * @throws DevboxError NO_MATCHING_PLATFORM, BAD_MANIFEST, UNSUPPORTED_MEDIA_TYPE, and what the source throws
+ */
+export async function resolveImage(
+  source: ImageSource,
+  top: Descriptor | undefined,
+  platform: Platform,
+  image: string,
+): Promise<ResolvedImage> {
+  const found = await descend(source, top, platform, image);
+  const { manifest } = found;
+  if (manifest.layers.length > maxLayers) {
+    const because = `it has ${manifest.layers.length} layers; overlayfs stacks at most ${maxLayers}`;
+    throw new DevboxError("BAD_MANIFEST", { step: `read the manifest of ${image}`, because });
+  }
+  const configBytes =
+    embeddedContent(manifest.config) ?? (await source.fetchSmallBlob(manifest.config, MAX_CONFIG_BYTES));
+  const config = parseImageConfig(configBytes);
+  checkLayerCount(manifest, config);
+  return { ...found, config, configBytes };
+}
+
+/** Through indexes down to a manifest. */
+async function descend(source: ImageSource, top: Descriptor | undefined, platform: Platform, image: string) {
+  let wanted = top;
+  let topDigest: Digest | undefined;
+  for (let depth = 0; depth < maxDepth; depth++) {
+    const { descriptor, bytes } = await source.fetchManifest(wanted);
+    topDigest ??= descriptor.digest;
+    const document = parseManifestDocument(bytes, descriptor.mediaType);
+    if (document.kind === "manifest") {
+      const { manifest } = document;
+      return { topDigest, manifest, manifestBytes: bytes, manifestDescriptor: describe(descriptor, manifest) };
+    }
+    wanted = selectPlatform(document.index, platform, image);
+  }
+  const because = `indexes are nested more than ${maxDepth} deep`;
+  throw new DevboxError("BAD_MANIFEST", { step: `read the index of ${image}`, because });
+}
+
+/** The descriptor for our own index: annotations of the foreign one name things in the foreign one. */
+function describe({ digest, size, platform }: Descriptor, { mediaType }: Manifest): Descriptor {
+  return { mediaType, digest, size, ...(platform === undefined ? {} : { platform }) };
+}

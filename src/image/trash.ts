@@ -1,0 +1,33 @@
+/** Removing trees whose files belong to mapped ids: done by the workers, which live inside the user namespace. */
+import { existsSync } from "node:fs";
+import { DevboxError } from "../core/errors.ts";
+import type { Digest } from "../oci/descriptor.ts";
+import { listLayers } from "../store/layers.ts";
+import type { Store } from "../store/types.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+/** Remove trees, several at a time. @throws the first failure, when all have been tried */
+export async function removeTrees(pool: WorkerPool, paths: readonly string[]): Promise<void> {
+  const results = await Promise.allSettled(paths.filter(existsSync).map((path) => removeInWorker(pool, path)));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+function removeInWorker(pool: WorkerPool, path: string): Promise<void> {
+  return pool.use(async (worker) => {
+    worker.send({ kind: "remove", path });
+    const reply = await worker.reply();
+    if (reply.kind === "removed") return;
+    throw new DevboxError("INTERNAL", { step: `remove ${path}`, because: `the worker answered "${reply.kind}"` });
+  });
+}
+
+/** What earlier processes left of layers that are now ours to build (their locks are held): they died, it is theirs no more. */
+export function removeStaleBuilds(store: Store, pool: WorkerPool, chainIds: readonly Digest[]): Promise<void> {
+  if (chainIds.length === 0) return Promise.resolve();
+  const ours = new Set(chainIds);
+  const stale = listLayers(store).builds.filter(({ chainId }) => ours.has(chainId));
+  return removeTrees(
+    pool,
+    stale.map(({ path }) => path),
+  );
+}
