@@ -339,6 +339,9 @@ static void __attribute__((noreturn)) stand_by(const struct op *o, i64 child)
 	u64 all = ~0UL;
 	u32 status = 0;
 
+	/* What PID 1 of a box holds, the box can reach through /proc/1/fd: a way out, if it is a directory of the host. */
+	if (o->kind == OP_INIT)
+		syscall6(NR_close_range, PLAN_FD, ~0U, 0, 0, 0, 0);
 	/* Block first, look for ended children after: a child that has ended before was reported to nobody. */
 	syscall6(NR_rt_sigprocmask, SIG_SETMASK, (u64)&all, 0, SIGSET_BYTES, 0, 0);
 	i64 signals = syscall6(NR_signalfd4, (u64)-1, (u64)&all, SIGSET_BYTES, SFD_CLOEXEC, 0, 0);
