@@ -19,7 +19,7 @@ import { EINVAL } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { Capabilities, RuntimeProcess, Seccomp } from "../oci/runtime.ts";
-import { capabilityNames } from "./capabilities.ts";
+import { capabilityMask, capabilityNames, capabilityNumber } from "./capabilities.ts";
 import { rlimitBytes, rlimitNumber } from "./rlimits.ts";
 import { compileSeccomp } from "./seccomp.ts";
 
@@ -50,6 +50,8 @@ export function becomeUser(
   plan.syscall("end keeping capabilities", "prctl", [PR_SET_KEEPCAPS, 0, 0, 0, 0]);
   if (capabilities !== undefined) setCapabilities(plan, capabilities);
   if (user.umask !== undefined) plan.syscall("set the umask", "umask", [user.umask]);
+  // The change of ids has made the kernel forget it (prctl(2)).
+  plan.syscall("die with the supervisor", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   if (process.noNewPrivileges === true) plan.syscall("set no_new_privs", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
   if (seccomp !== undefined && lateFilter) installFilter(plan, seccomp, architecture);
 }
@@ -79,7 +81,7 @@ function setCapabilities(plan: PlanBuilder, capabilities: Capabilities): void {
   const sets: Data = { bytes: new Uint8Array(24) };
   const view = new DataView(sets.bytes.buffer);
   [capabilities.effective, capabilities.permitted, capabilities.inheritable].forEach((names, column) => {
-    const bits = capabilityBits(names);
+    const bits = capabilityMask(names);
     view.setUint32(column * 4, Number(bits & 0xffff_ffffn), true);
     view.setUint32(12 + column * 4, Number(bits >> 32n), true);
   });
@@ -93,19 +95,6 @@ function setCapabilities(plan: PlanBuilder, capabilities: Capabilities): void {
       0,
       0,
     ]);
-}
-
-function capabilityNumber(name: string): number {
-  return (capabilityNames as readonly string[]).indexOf(name);
-}
-
-function capabilityBits(names: readonly string[]): bigint {
-  let bits = 0n;
-  for (const name of names) {
-    const number = capabilityNumber(name);
-    if (number >= 0) bits |= 1n << BigInt(number);
-  }
-  return bits;
 }
 
 function groupList(groups: readonly number[]): Uint8Array {

@@ -8,14 +8,12 @@ export interface SandboxInput {
   readonly rootfs: RootfsPlan;
   /** Absolute; overlay paths of `rootfs` are relative to it. */
   readonly storeRoot: string;
-  /** Existing empty directory on which the root file system is assembled. Absolute. */
+  /** Existing directory on which the root file system is mounted: empty, or the root file system itself. Absolute. */
   readonly mountpoint: string;
   readonly facts: HostFacts;
   readonly idMap: IdMap;
   /** For each bind source of config.json: what it is. Decides whether its mount point is a directory or a file. */
   readonly sourceKinds: ReadonlyMap<string, "directory" | "file">;
-  /** Process that must live for the box to live: the supervisor ends the box when it dies. */
-  readonly parentPid: number;
   /** Wait for a byte on the descriptor "go" before the command starts (hooks run meanwhile). */
   readonly awaitGo: boolean;
   /** Be PID 1 for the command: reap orphans, forward signals. */

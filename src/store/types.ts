@@ -55,7 +55,8 @@ export interface BoxRecord {
   readonly id: string;
   readonly name: string;
   readonly image: string;
-  readonly manifestDigest: Digest;
+  /** Not for a box on a directory of the host. */
+  readonly manifestDigest?: Digest;
   /** chainIDs of the layers, base first: prune keeps what a box refers to. */
   readonly chainIds: readonly Digest[];
   readonly created: string;

@@ -1,0 +1,105 @@
+/** Everything of a new box that exists before its first process: image, directory, bundle, and what the sandbox is told. */
+import { createBundle } from "../bundle/create.ts";
+import type { Bundle, BundleSource } from "../bundle/bundle.ts";
+import type { Context } from "../core/context.ts";
+import type { HostFacts } from "../host/facts.ts";
+import { defaultIdMap } from "../host/id-map.ts";
+import type { IdMap, Seccomp } from "../oci/runtime.ts";
+import { capabilitySets, grantedCapabilities } from "../sandbox/capabilities.ts";
+import type { SandboxInput } from "../sandbox/input.ts";
+import { defaultSeccomp } from "../sandbox/seccomp-profile.ts";
+import { createBox, type CreatedBox, removeBox } from "../store/boxes.ts";
+import type { Store } from "../store/types.ts";
+import { type BoxNetwork, planNetwork } from "./network.ts";
+import type { RunRequest } from "./request.ts";
+
+/** A box on disk, ready to be created as a container. */
+export interface PreparedBox {
+  readonly created: CreatedBox;
+  readonly bundle: Bundle;
+  readonly network: BoxNetwork;
+  readonly sandbox: Omit<SandboxInput, "awaitGo" | "held">;
+}
+
+export interface Surroundings {
+  readonly store: Store;
+  readonly facts: HostFacts;
+}
+
+/** @throws DevboxError of what is wrong with the request; the box is gone again then. */
+export async function prepareBox(
+  context: Context,
+  { store, facts }: Surroundings,
+  source: BundleSource,
+  request: RunRequest,
+): Promise<PreparedBox> {
+  const { options } = request;
+  const idMap = defaultIdMap(facts);
+  const created = await createBox(context, store, {
+    name: options.name,
+    image: request.reference,
+    ...(source.kind === "image" ? { manifestDigest: source.image.manifestDescriptor.digest } : {}),
+    chainIds: source.kind === "image" ? source.image.layers.map(({ chainId }) => chainId) : [],
+    created: context.now().toISOString(),
+    command: options.command,
+    labels: options.labels,
+    ephemeral: !options.keep,
+  });
+  try {
+    const network = planNetwork(options, facts, created.paths);
+    const bundle = createBundle({
+      source,
+      options,
+      facts,
+      idMap,
+      storeRoot: store.root,
+      box: created.paths,
+      network: network.contribution,
+      ...security(request, facts),
+    });
+    return { created, bundle, network, sandbox: sandboxInput(store, facts, idMap, created, bundle, request) };
+  } catch (error) {
+    removeBox(store, created.paths, created.record.name, created.lock);
+    throw error;
+  }
+}
+
+function security({ options }: RunRequest, { architecture }: HostFacts) {
+  const { capAdd, capDrop, privileged } = options;
+  const granted = grantedCapabilities({ add: capAdd, drop: capDrop, privileged });
+  return {
+    capabilitySets: (uid: number) => capabilitySets(granted, uid),
+    seccomp: chooseSeccomp(options.security.seccomp, privileged, granted, architecture),
+  };
+}
+
+function chooseSeccomp(
+  asked: RunRequest["options"]["security"]["seccomp"],
+  privileged: boolean,
+  capabilities: readonly string[],
+  architecture: HostFacts["architecture"],
+): Seccomp | undefined {
+  if (asked === "unconfined" || (privileged && asked === "default")) return undefined;
+  if (asked === "default") return defaultSeccomp({ capabilities, architecture });
+  return asked.profile;
+}
+
+function sandboxInput(
+  store: Store,
+  facts: HostFacts,
+  idMap: IdMap,
+  { paths }: CreatedBox,
+  bundle: Bundle,
+  { options }: RunRequest,
+): PreparedBox["sandbox"] {
+  return {
+    config: bundle.config,
+    rootfs: bundle.rootfs,
+    storeRoot: store.root,
+    mountpoint: bundle.rootfs.kind === "directory" ? bundle.rootfs.path : `${paths.directory}/rootfs`,
+    facts,
+    idMap,
+    sourceKinds: bundle.sourceKinds,
+    init: options.init,
+  };
+}

@@ -1,0 +1,43 @@
+/** Signals that devbox gets while a box runs in the foreground go to the box's command, as docker's --sig-proxy. */
+import { constants } from "node:os";
+
+/**
+ * Not forwarded: SIGKILL and SIGSTOP cannot be caught; SIGCHLD and SIGWINCH are about us; SIGPIPE is an errno here; the
+ * job-control stops (Ctrl-Z) stop devbox like any program of the shell; faults are our own.
+ */
+const forwarded = [
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGTERM",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGCONT",
+  "SIGURG",
+  "SIGXCPU",
+  "SIGXFSZ",
+  "SIGVTALRM",
+  "SIGIO",
+  "SIGPWR",
+] as const satisfies readonly NodeJS.Signals[];
+
+/** Forwards from now on; what comes before `to` is known is kept and sent then. */
+export function forwardSignals(): Disposable & { to(send: (signal: number) => void): void } {
+  const early: number[] = [];
+  let deliver = (signal: number): void => void early.push(signal);
+  const handlers = forwarded.map((name) => {
+    const handler = (): void => deliver(constants.signals[name]);
+    process.on(name, handler);
+    return [name, handler] as const;
+  });
+  return {
+    to(send) {
+      deliver = send;
+      for (const signal of early.splice(0)) send(signal);
+    },
+    [Symbol.dispose]() {
+      for (const [name, handler] of handlers) process.off(name, handler);
+    },
+  };
+}
