@@ -39,18 +39,15 @@ async function demo(): Promise<number> {
   const image = `${registry.address}/debian`;
   await $`skopeo copy --quiet --insecure-policy --dest-tls-verify=false oci:${work}/layout:latest docker://${image}:latest`;
 
-  copyFileSync(join(project, "dist/devbox"), join(directory.path, "devbox"));
+  const program = join(directory.path, "devbox");
+  copyFileSync(join(project, "dist/devbox"), program);
   const env = await freshEnvironment(directory, user);
-  env["PATH"] = `${directory.path}:${env["PATH"]}`;
+  const cwd = await directory.own("work", user);
   const show = async (...args: string[]): Promise<number> => {
-    say(
-      `${user.name} (uid ${user.uid}) $ devbox ${args.map((word) => (/[\s;&|$']/.test(word) ? JSON.stringify(word) : word)).join(" ")}`,
-    );
-    return Bun.spawn([...user.prefix, "devbox", ...args], {
-      env,
-      cwd: env["HOME"],
-      stdio: ["ignore", "inherit", "inherit"],
-    }).exited;
+    const words = args.map((word) => (/[\s;&|$']/.test(word) ? JSON.stringify(word) : word));
+    say(`${user.name} (uid ${user.uid}) $ devbox ${words.join(" ")}`);
+    const stdio: ["ignore", "inherit", "inherit"] = ["ignore", "inherit", "inherit"];
+    return Bun.spawn([...user.prefix, program, ...args], { env, cwd, stdio }).exited;
   };
   const statuses = [
     await show("run", image, "--", "head", "-4", "/etc/os-release"),

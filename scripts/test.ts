@@ -1,8 +1,8 @@
 /** scripts/test: checks, builds, prepares images and a registry, runs the suites, and sums up in one line. */
-import { copyFileSync, cpSync, mkdirSync } from "node:fs";
-import { homedir } from "node:os";
+import { copyFileSync, cpSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { $ } from "bun";
+import { imageCache } from "../test/helpers/images/cache.ts";
 import {
   asRoot,
   caller,
@@ -19,9 +19,6 @@ import { addCounts, type Counts, readJunit } from "./junit.ts";
 const project = resolve(import.meta.dir, "..");
 const suites = ["unit", "kernel", "e2e"] as const;
 type Suite = (typeof suites)[number];
-
-/** Raise when test/helpers/images makes other images: a new cache is filled then. */
-const imagesVersion = 1;
 
 /** What root runs again of the suites that the ordinary user has run: where being root changes what happens. */
 const alsoAsRoot: Readonly<Record<Suite, readonly string[] | undefined>> = {
@@ -85,16 +82,6 @@ async function readableSources(directory: TemporaryDirectory, user: Person): Pro
   }
   await $`chmod -R a+rX ${copy}`.quiet();
   return copy;
-}
-
-/** Images are made once a machine, by root; processes that want them at once wait for the one that makes them. */
-async function imageCache(): Promise<string> {
-  const base = process.getuid?.() === 0 ? "/var/cache" : (process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"));
-  const cache = join(base, `devbox-test-images-${imagesVersion}`);
-  mkdirSync(base, { recursive: true });
-  const build = [process.execPath, join(project, "test/helpers/images/build.ts"), cache];
-  await $`${[...asRoot, "flock", `${cache}.lock`, ...build]}`;
-  return cache;
 }
 
 /** A file system of 64 MB that a test may fill; none where loop devices cannot be had. */

@@ -1,0 +1,72 @@
+/** Where the benches run: an ext4 with a journal in a file, an ordinary user at home in it, the peers' storage beside devbox's. */
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { $ } from "bun";
+import { imageCache } from "../helpers/images/cache.ts";
+import { asRoot, openTun, ordinaryUser, type Person, temporaryDirectory } from "../helpers/machine.ts";
+import { startRegistry } from "../helpers/registry.ts";
+
+export interface Laboratory extends AsyncDisposable {
+  readonly user: Person;
+  readonly env: Readonly<Record<string, string>>;
+  /** The user's directory on the fresh file system. */
+  readonly home: string;
+  readonly layouts: string;
+  readonly devbox: string;
+  /** `podman` with the storage and the drivers that it would choose itself on this file system. */
+  readonly podman: string;
+  /** An empty program compiled by Bun: the floor of any start. */
+  readonly emptyProgram: string;
+  image(name: string): string;
+}
+
+const project = resolve(import.meta.dir, "../..");
+
+export async function openLaboratory(): Promise<Laboratory> {
+  const stack = new AsyncDisposableStack();
+  const directory = stack.use(temporaryDirectory("devbox-bench"));
+  const user = await ordinaryUser();
+  await openTun();
+  const disk = join(directory.path, "disk.ext4");
+  const mount = join(directory.path, "disk");
+  mkdirSync(mount);
+  await $`truncate --size 12G ${disk} && mke2fs -q -t ext4 ${disk}`.quiet();
+  await $`${[...asRoot, "mount", "-o", "loop", disk, mount]}`.quiet();
+  const home = join(mount, "home");
+  await $`${[...asRoot, "install", "-d", "-o", String(user.uid), "-g", String(user.gid), home]}`.quiet();
+  const cache = await imageCache();
+  const registry = stack.use(
+    await startRegistry({
+      directory: join(directory.path, "registry"),
+      storage: join(cache, "registry"),
+      readonly: true,
+    }),
+  );
+  const devbox = join(directory.path, "devbox");
+  copyFileSync(join(project, "dist/devbox"), devbox);
+  return {
+    user,
+    home,
+    devbox,
+    layouts: join(cache, "layouts"),
+    emptyProgram: await compileEmptyProgram(directory.path),
+    podman: `podman --root ${home}/podman --runroot ${home}/podman-run --storage-driver overlay --cgroup-manager cgroupfs`,
+    image: (name) => `${registry.address}/${name}:latest`,
+    env: {
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: home,
+      XDG_RUNTIME_DIR: await directory.own("run", user),
+      USER: user.name,
+      LANG: "C.UTF-8",
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function compileEmptyProgram(directory: string): Promise<string> {
+  const source = join(directory, "empty.ts");
+  const program = join(directory, "empty");
+  writeFileSync(source, 'console.log("devbox");\n');
+  await $`${process.execPath} build --compile --minify --bytecode --format=esm --outfile=${program} ${source}`.quiet();
+  return program;
+}

@@ -1,0 +1,15 @@
+/** scripts/bench [starts|pulls]: measures, then prints the table. Never a pass or a fail: a shared machine's clock is no judge. */
+import { openLaboratory } from "./laboratory.ts";
+import { benchPulls } from "./pulls.ts";
+import { benchStarts, prepareStarts } from "./starts.ts";
+import { markdown, type Row } from "./table.ts";
+
+const [which] = Bun.argv.slice(2);
+await using lab = await openLaboratory();
+const rows: Row[] = [];
+if (which !== "pulls") {
+  await prepareStarts(lab);
+  rows.push(...(await benchStarts(lab)));
+}
+if (which !== "starts") rows.push(...(await benchPulls(lab)));
+console.log(markdown(rows));
