@@ -27,11 +27,8 @@ export interface DataArgument {
 /** The address where a part of a plan jumps to; a fresh name, readable in `--explain`. */
 export type Mark = string;
 
-export interface PlanBuilder {
-  /** Append any operation. */
-  add(op: Op): void;
-  /** Append a system call. `label`: a verb phrase that names the object, for the user who reads that it failed. */
-  syscall(label: string, call: SyscallName, args: readonly Argument[], options?: SyscallOptions): void;
+/** Makes blocks of data. */
+interface DataMaker {
   /** A text as a C string; equal texts share one block. A NUL inside is a RangeError. */
   string(text: string): DataArgument;
   /** Bytes as they are. A fresh block each time: it may be written to at run time. */
@@ -42,6 +39,14 @@ export interface PlanBuilder {
   vector(items: readonly (string | DataArgument)[]): DataArgument;
   /** A structure with addresses inside: `pointers` maps byte offsets (multiples of 8) to blocks. */
   struct(bytes: Uint8Array, pointers: Readonly<Record<number, DataArgument>>): DataArgument;
+}
+
+/** Appends single operations. */
+interface OpAppender {
+  /** Append any operation. */
+  add(op: Op): void;
+  /** Append a system call. `label`: a verb phrase that names the object, for the user who reads that it failed. */
+  syscall(label: string, call: SyscallName, args: readonly Argument[], options?: SyscallOptions): void;
   /** A slot that nobody else uses. */
   slot(): number;
   /** The name of a place; `here` puts it. */
@@ -50,6 +55,11 @@ export interface PlanBuilder {
   here(mark: Mark): void;
   /** Name a descriptor that must be handed over when the plan is launched; the same name gives the same descriptor. */
   fd(name: string): { readonly fd: string };
+  /** The plan so far, as data. */
+  finish(): LaunchPlan;
+}
+
+export interface PlanBuilder extends DataMaker, OpAppender {
   /**
    * Fork (clone(2) with `flags` and SIGCHLD) and describe the child: `child` appends its operations; a child that comes to
    * their end exits with 0. The parent continues after them; the slot holds the child's pid.
@@ -59,98 +69,92 @@ export interface PlanBuilder {
   pipe(label: string): { readonly read: number; readonly write: number };
   /** Wait for the child in `slot`; the plan fails unless it exits with 0. `label`: the name of the program. */
   waitForSuccess(label: string, slot: number): void;
-  /** The plan so far, as data. */
-  finish(): LaunchPlan;
 }
 
+/** A new plan. `title`: what it does, for `--explain` and for errors. */
 export function beginPlan(title: string): PlanBuilder {
+  const ops = opAppender(title);
+  const data = dataMaker();
+  return {
+    ...ops,
+    ...data,
+    fork: (label, flags, child) => fork(ops, label, flags, child),
+    pipe: (label) => pipe(ops, data, label),
+    waitForSuccess: (label, slot) => waitForSuccess(ops, data, label, slot),
+  };
+}
+
+function dataMaker(): DataMaker {
+  const encoder = new TextEncoder();
+  const strings = new Map<string, DataArgument>();
+  const string = (text: string): DataArgument => {
+    const known = strings.get(text);
+    if (known !== undefined) return known;
+    if (text.includes("\0")) throw new RangeError(`launch plan: a text with a NUL byte: ${JSON.stringify(text)}`);
+    const made: DataArgument = { data: { bytes: encoder.encode(`${text}\0`) } };
+    strings.set(text, made);
+    return made;
+  };
+  return {
+    string,
+    bytes: (bytes) => ({ data: { bytes } }),
+    buffer: (length) => ({ data: { bytes: new Uint8Array(length) } }),
+    vector: (items) => {
+      const blocks = items.map((item) => (typeof item === "string" ? string(item) : item));
+      const pointers = blocks.map(({ data }, i) => ({ offset: i * 8, to: data }));
+      return { data: { bytes: new Uint8Array((items.length + 1) * 8), pointers } };
+    },
+    struct: (bytes, pointers) => {
+      const places = Object.entries(pointers).map(([offset, to]) => ({ offset: Number(offset), to: to.data }));
+      return { data: { bytes, pointers: places } };
+    },
+  };
+}
+
+function opAppender(title: string): OpAppender {
   const ops: Op[] = [];
   const fds: string[] = [];
-  const strings = new Map<string, DataArgument>();
-  const encoder = new TextEncoder();
   let slots = 0;
   let marks = 0;
-
-  const block = (bytes: Uint8Array, pointers?: Data["pointers"]): DataArgument => ({
-    data: pointers === undefined ? { bytes } : { bytes, pointers },
-  });
-
-  const plan: PlanBuilder = {
-    add: (op) => {
-      ops.push(op);
-    },
-    syscall: (label, call, args, options) => {
-      ops.push({ kind: "syscall", label, call, args, ...options });
-    },
-    string: (text) => {
-      const known = strings.get(text);
-      if (known !== undefined) return known;
-      if (text.includes("\0")) throw new RangeError(`launch plan: a text with a NUL byte: ${JSON.stringify(text)}`);
-      const made = block(encoder.encode(`${text}\0`));
-      strings.set(text, made);
-      return made;
-    },
-    bytes: (bytes) => block(bytes),
-    buffer: (length) => block(new Uint8Array(length)),
-    vector: (items) => {
-      const pointers = items.map((item, i) => ({
-        offset: i * 8,
-        to: (typeof item === "string" ? plan.string(item) : item).data,
-      }));
-      return block(new Uint8Array((items.length + 1) * 8), pointers);
-    },
-    struct: (bytes, pointers) =>
-      block(
-        bytes,
-        Object.entries(pointers).map(([offset, to]) => ({ offset: Number(offset), to: to.data })),
-      ),
+  return {
+    add: (op) => void ops.push(op),
+    syscall: (label, call, args, options) => void ops.push({ kind: "syscall", label, call, args, ...options }),
     slot: () => slots++,
-    mark: (name) => {
-      marks += 1;
-      return `${name} #${marks}`;
-    },
-    here: (mark) => {
-      ops.push({ kind: "mark", name: mark });
-    },
+    mark: (name) => `${name} #${++marks}`,
+    here: (name) => void ops.push({ kind: "mark", name }),
     fd: (name) => {
       if (!fds.includes(name)) fds.push(name);
       return { fd: name };
     },
-    fork: (label, flags, child) => {
-      const pid = plan.slot();
-      const inChild = plan.mark(`${label}: child`);
-      const after = plan.mark(`${label}: parent`);
-      // clone(2): without CLONE_VM a stack of 0 means the same stack, copied.
-      plan.syscall(label, "clone", [flags | SIGCHLD, 0, 0, 0, 0], { save: pid, onZero: inChild });
-      plan.add({ kind: "jump", to: after });
-      plan.here(inChild);
-      child();
-      if (!endsProcess(ops.at(-1))) plan.add({ kind: "exit", code: 0 });
-      plan.here(after);
-      return pid;
-    },
-    pipe: (label) => {
-      const ends = plan.buffer(8);
-      const [read, write] = [plan.slot(), plan.slot()];
-      plan.syscall(label, "pipe2", [ends, O_CLOEXEC]);
-      plan.add({ kind: "load", slot: read, from: ends.data, offset: 0, width: 4 });
-      plan.add({ kind: "load", slot: write, from: ends.data, offset: 4, width: 4 });
-      return { read, write };
-    },
-    waitForSuccess: (label, slot) => {
-      const status = plan.buffer(4);
-      plan.syscall(`wait for ${label}`, "wait4", [{ slot }, status, __WALL, 0]);
-      plan.add({ kind: "expectSuccess", label, status: status.data });
-    },
     finish: () => ({ title, ops: [...ops], fds: [...fds] }),
   };
-  return plan;
 }
 
-function endsProcess(op: Op | undefined): boolean {
-  if (op === undefined) return false;
-  if (op.kind === "syscall") return op.call === "execve" || op.call === "execveat";
-  return (
-    op.kind === "exit" || op.kind === "supervise" || op.kind === "init" || op.kind === "fail" || op.kind === "jump"
-  );
+function fork(plan: OpAppender, label: string, flags: number, child: () => void): number {
+  const pid = plan.slot();
+  const inChild = plan.mark(`${label}: child`);
+  const after = plan.mark(`${label}: parent`);
+  // clone(2): without CLONE_VM a stack of 0 means the same stack, copied.
+  plan.syscall(label, "clone", [flags | SIGCHLD, 0, 0, 0, 0], { save: pid, onZero: inChild });
+  plan.add({ kind: "jump", to: after });
+  plan.here(inChild);
+  child();
+  plan.add({ kind: "exit", code: 0 });
+  plan.here(after);
+  return pid;
+}
+
+function pipe(plan: OpAppender, data: DataMaker, label: string): { readonly read: number; readonly write: number } {
+  const ends = data.buffer(8);
+  const [read, write] = [plan.slot(), plan.slot()];
+  plan.syscall(label, "pipe2", [ends, O_CLOEXEC]);
+  plan.add({ kind: "load", slot: read, from: ends.data, offset: 0, width: 4 });
+  plan.add({ kind: "load", slot: write, from: ends.data, offset: 4, width: 4 });
+  return { read, write };
+}
+
+function waitForSuccess(plan: OpAppender, data: DataMaker, label: string, slot: number): void {
+  const status = data.buffer(4);
+  plan.syscall(`wait for ${label}`, "wait4", [{ slot }, status, __WALL, 0]);
+  plan.add({ kind: "expectSuccess", label, status: status.data });
 }
