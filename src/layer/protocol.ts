@@ -69,9 +69,15 @@ export type WorkerReply =
  * relative to the layer's root.
  * - `parents`: directories made because an entry needed them, though the archive has no entry for them: they take
  *   owner, mode, times and xattrs of the same directory below (and become what is below: a symlink below is followed).
- * - `links`: hard links whose target is not in this layer: the file is brought up from below and linked.
+ * - `links`: hard links whose target was not in this layer: the file is brought up from below and linked. `below`: the
+ *   layer has got a file of its own at the target later, which is not the one that is meant.
+ * - `whiteouts`: what this layer hides. Those that hide nothing are removed, since overlayfs shows whiteouts in directories
+ *   that no other layer has. "" stands for the whole root (overlayfs ignores an opaque root).
+ *
+ * A layer with any of these must be settled, the bottom layer too (with no lowers).
  */
 export interface Pending {
   readonly parents: readonly string[];
-  readonly links: readonly { readonly path: string; readonly target: string }[];
+  readonly links: readonly { readonly path: string; readonly target: string; readonly below: boolean }[];
+  readonly whiteouts: readonly string[];
 }

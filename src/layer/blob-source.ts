@@ -1,0 +1,61 @@
+/** The compressed blob, read from a file that a download may still be writing, no further than is known to be there. */
+import { readSync } from "node:fs";
+import { DevboxError } from "../core/errors.ts";
+
+const chunkBytes = 128 * 1024;
+
+/** What the parent's messages move: how far the file may be read, or that nobody wants it any more. */
+export interface Gate {
+  /** The first `bytes` of the blob are on disk. */
+  advance(bytes: number): void;
+  abort(): void;
+  /** Resolves, to the bytes on disk, as soon as they are more than `bytes`; rejects when aborted. */
+  beyond(bytes: number): Promise<number>;
+  /** Throws INTERRUPTED after `abort`. */
+  check(): void;
+}
+
+export function createGate(): Gate {
+  let onDisk = 0;
+  let aborted = false;
+  let wake: (() => void) | undefined;
+  const check = (): void => {
+    if (aborted) throw new DevboxError("INTERRUPTED", { step: "apply the layer", because: "it was given up" });
+  };
+  return {
+    advance: (bytes) => {
+      onDisk = Math.max(onDisk, bytes);
+      wake?.();
+    },
+    abort: () => {
+      aborted = true;
+      wake?.();
+    },
+    beyond: async (bytes) => {
+      for (;;) {
+        check();
+        if (onDisk > bytes) return onDisk;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    check,
+  };
+}
+
+/** All `sizeBytes` of the blob, in order. Throws LAYER_TRUNCATED if the file ends before what was announced. */
+export async function* readBlob(fd: number, sizeBytes: number, gate: Gate): AsyncGenerator<Buffer> {
+  let position = 0;
+  while (position < sizeBytes) {
+    const onDisk = Math.min(await gate.beyond(position), sizeBytes);
+    const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, onDisk - position));
+    const length = readSync(fd, chunk, 0, chunk.length, position);
+    if (length === 0) {
+      const because = `the file ends after ${position} of ${sizeBytes} bytes`;
+      throw new DevboxError("LAYER_TRUNCATED", { step: "read the blob", because });
+    }
+    position += length;
+    yield chunk.subarray(0, length);
+  }
+}

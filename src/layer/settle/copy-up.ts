@@ -1,0 +1,89 @@
+/** Bring files and directories of the layers below up into the layer, with everything that belongs to them. */
+import { chmodSync, constants, copyFileSync, lstatSync, mkdirSync, readlinkSync, symlinkSync } from "node:fs";
+import { AT_FDCWD, S_IFIFO } from "../../../ffi/constants.ts";
+import { lchown, mknodat, utimensat } from "../../../ffi/libc.ts";
+import { lgetxattr, llistxattr, lsetxattr } from "../../../ffi/xattr.ts";
+import { errnoName } from "../../core/errors.ts";
+import type { ByteString } from "../byte-string.ts";
+import { overlayPrefix } from "../overlay.ts";
+import type { Timestamp } from "../tar/entry.ts";
+import { impliedMode, impliedTime } from "../tree/lookup.ts";
+import { type MergedDirectory, type MergedView, pathInTree } from "./merged.ts";
+
+/** What settling knows: the trees, and the times of directories of the layer that it has changed something in. */
+export interface Settling {
+  readonly view: MergedView;
+  /** Put back at the end: bringing a file up is not a change that the image knows of. */
+  readonly times: Map<ByteString, Timestamp>;
+}
+
+/** Call before something is made or removed in a directory of the layer. */
+export function keepTimes({ view, times }: Settling, path: ByteString): void {
+  if (!times.has(path)) times.set(path, timeOf(pathInTree(view, 0, path)));
+}
+
+function timeOf(path: string | Buffer): Timestamp {
+  const { mtimeNs } = lstatSync(path, { bigint: true });
+  const nanoseconds = ((mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  return { seconds: Number((mtimeNs - nanoseconds) / 1_000_000_000n), nanoseconds: Number(nanoseconds) };
+}
+
+export function restoreTimes({ view, times }: Settling): void {
+  for (const [path, time] of times) {
+    try {
+      utimensat(AT_FDCWD, pathInTree(view, 0, path), time, time);
+    } catch (error) {
+      // It was moved away since, see parents.ts.
+      if (errnoName(error) !== "ENOENT") throw error;
+    }
+  }
+}
+
+/** The same directory, now also in the layer itself. */
+export function ensureInLayer(settling: Settling, directory: MergedDirectory): MergedDirectory {
+  const { path, parent, trees } = directory;
+  if (trees[0] === 0 || parent === undefined) return directory;
+  ensureInLayer(settling, parent);
+  keepTimes(settling, parent.path);
+  mkdirSync(pathInTree(settling.view, 0, path), impliedMode);
+  if (trees[0] === undefined) settling.times.set(path, impliedTime);
+  else takeMetadata(settling, path, trees[0]);
+  return { path, parent, trees: [0, ...trees] };
+}
+
+/** Give a directory of the layer what the same one has in a tree below. */
+export function takeMetadata(settling: Settling, path: ByteString, tree: number): void {
+  const source = pathInTree(settling.view, tree, path);
+  copyMetadata(source, pathInTree(settling.view, 0, path));
+  settling.times.set(path, timeOf(source));
+}
+
+/** Copy what is no directory, from a tree below to a path where nothing is. By reflink where the file system can. */
+export function copyUp(source: string | Buffer, target: string | Buffer): void {
+  const stats = lstatSync(source);
+  if (stats.isSymbolicLink()) symlinkSync(readlinkSync(source, { encoding: "buffer" }), target);
+  else if (stats.isFIFO()) mknodat(AT_FDCWD, target, S_IFIFO | (stats.mode & 0o777), 0);
+  else copyFileSync(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  copyMetadata(source, target);
+}
+
+function copyMetadata(source: string | Buffer, target: string | Buffer): void {
+  const stats = lstatSync(source);
+  lchown(target, stats.uid, stats.gid);
+  if (!stats.isSymbolicLink()) chmodSync(target, stats.mode & 0o7777);
+  for (const name of llistxattr(source)) if (!name.startsWith(overlayPrefix)) copyXattr(source, target, name);
+  const time = timeOf(source);
+  utimensat(AT_FDCWD, target, time, time);
+}
+
+/** Some belong to the host (security.selinux): the new file has its own by now. */
+function copyXattr(source: string | Buffer, target: string | Buffer, name: string): void {
+  const value = lgetxattr(source, name);
+  if (value === undefined) return;
+  try {
+    lsetxattr(target, name, value);
+  } catch (error) {
+    const errno = errnoName(error);
+    if (errno !== "EPERM" && errno !== "EOPNOTSUPP") throw error;
+  }
+}
