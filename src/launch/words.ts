@@ -32,7 +32,7 @@ function oneOf(...prefixes: readonly string[]): Writer {
   return (value) => family(...prefixes).find(([, number]) => number === value)?.[0] ?? String(value);
 }
 
-const octal: Writer = (value) => `0${value.toString(8)}`;
+const octal: Writer = (value) => (value === 0 ? "0" : `0${value.toString(8)}`);
 const directory: Writer = (value) => (value === constants.AT_FDCWD ? "AT_FDCWD" : String(value));
 const signal = oneOf("SIG");
 
