@@ -452,6 +452,7 @@ export const syscallTable = {
   unlink: [87, 10, -1],
   unlinkat: [263, 301, 35],
   unshare: [272, 310, 97],
+  uretprobe: [335, -1, -1],
   uselib: [134, 86, -1],
   userfaultfd: [323, 374, 282],
   ustat: [136, 62, -1],
