@@ -20,8 +20,6 @@ export interface EnsureOptions {
   /** undefined: this machine's; with policies missing and never, whatever is here under the name. */
   readonly platform: Platform | undefined;
   readonly tlsVerify: boolean;
-  /** Command line of an apply worker: devbox itself, `[process.execPath, "__apply-worker"]`. */
-  readonly workerCommand: readonly string[];
 }
 
 /**
@@ -35,7 +33,6 @@ export async function ensureImage(
   options: EnsureOptions,
 ): Promise<StoredImage> {
   const wanted = absolute(reference);
-  if (wanted.kind === "dir") return (await import("./directory-image.ts")).directoryImage(store, wanted.path);
   const { policy, platform } = options;
   const local = policy === "always" ? undefined : readImage(store, wanted, platform);
   if (local !== undefined && (policy === "never" || (policy === "missing" && wanted.kind === "registry"))) return local;

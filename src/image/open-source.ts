@@ -1,28 +1,47 @@
 /** The source that a reference names. Each kind is loaded when it is needed: the registry client costs milliseconds. */
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
-import type { Reference } from "../oci/reference.ts";
+import { formatReference, type Reference } from "../oci/reference.ts";
+import type { Store } from "../store/types.ts";
 import type { ImageSource } from "./source.ts";
 
 export interface SourceOptions {
+  /** false: plain http and unverified certificates are accepted. */
   readonly tlsVerify: boolean;
 }
 
-/** @throws DevboxError of the source: an archive that is none, a directory that is not there */
-export async function openSource(context: Context, reference: Reference, options: SourceOptions): Promise<ImageSource> {
+/**
+ * @param reference with an absolute path, if any
+ * @throws DevboxError of the source: an archive that is none, a directory that is not there
+ */
+export async function openSource(
+  context: Context,
+  store: Store,
+  reference: Reference,
+  options: SourceOptions,
+): Promise<ImageSource> {
   switch (reference.kind) {
     case "registry":
       return (await import("./registry-source.ts")).openRegistrySource(context, reference, options);
-    case "oci":
-      return (await import("./layout-source.ts")).openLayoutSource(context, reference);
+    case "oci": {
+      const { openDirectoryTree } = await import("./directory-tree.ts");
+      const { openLayoutSource } = await import("./layout-source.ts");
+      return openLayoutSource(openDirectoryTree(reference.path, formatReference(reference)), reference.ref);
+    }
     case "oci-archive":
-    case "docker-archive":
-      return await (await import("./archive-source.ts")).openArchiveSource(context, reference);
+    case "docker-archive": {
+      const { openArchiveTree } = await import("./archive-tree.ts");
+      const tree = await openArchiveTree(context, store, reference.path, formatReference(reference));
+      if (reference.kind === "oci-archive") {
+        return (await import("./layout-source.ts")).openLayoutSource(tree, reference.ref);
+      }
+      return (await import("./docker-archive-source.ts")).openDockerArchiveSource(tree, reference.ref);
+    }
     case "dir":
       throw new DevboxError("USAGE", {
-        step: `pull dir:${reference.path}`,
-        because: "a directory is run in place, there is nothing to pull",
-        hint: `run it: devbox run dir:${reference.path}`,
+        step: `pull ${formatReference(reference)}`,
+        because: "a directory is used where it is, there is nothing to pull",
+        hint: `run it: devbox run ${formatReference(reference)}`,
       });
   }
 }

@@ -19,18 +19,16 @@ import { editEntries, withNamed } from "../store/index-file.ts";
 import { takeLease } from "../store/leases.ts";
 import type { Store, StoredImage } from "../store/types.ts";
 import { openSource } from "./open-source.ts";
+import { openWorkerPool } from "./open-worker-pool.ts";
 import { pullLayers } from "./pull-layers.ts";
 import { type ResolvedImage, resolveImage } from "./resolve.ts";
 import type { ImageSource } from "./source.ts";
-import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
-import { workerStarter } from "./worker-process.ts";
+import type { WorkerPool } from "./worker-pool.ts";
 
 export interface PullOptions {
   readonly platform: Platform;
   /** false: plain http and unverified certificates are accepted. */
   readonly tlsVerify: boolean;
-  /** Command line of an apply worker: devbox itself, `[process.execPath, "__apply-worker"]`. */
-  readonly workerCommand: readonly string[];
 }
 
 export interface Pulled {
@@ -54,11 +52,11 @@ export async function pull(
   if (local !== undefined && isPinned(reference)) return { image: local, isNew: false };
   const scope = new AbortController();
   const inner = { ...context, signal: AbortSignal.any([context.signal, scope.signal]) };
-  await using pool = createWorkerPool(workerStarter(facts, options.workerCommand), processors());
+  await using pool = openWorkerPool(facts);
   // Starting a worker takes as long as asking a registry; without an image here there is work for it in any case.
   if (local === undefined) pool.warm();
   try {
-    await using source = await openSource(inner, reference, options);
+    await using source = await openSource(inner, store, reference, options);
     const top = local === undefined ? undefined : await source.resolve();
     if (local !== undefined && top?.digest === local.topDigest) return { image: local, isNew: false };
     const resolved = await resolveImage(source, top, options.platform, familiarName(reference));
@@ -117,8 +115,4 @@ function isPinned(reference: Reference): boolean {
 function interrupted(reference: Reference, cause: unknown): DevboxError {
   const because = "interrupted; what was downloaded is kept, the next pull goes on from there";
   return new DevboxError("INTERRUPTED", { step: `pull ${familiarName(reference)}`, because, cause });
-}
-
-function processors(): number {
-  return navigator.hardwareConcurrency;
 }

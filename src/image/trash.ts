@@ -1,9 +1,14 @@
 /** Removing trees whose files belong to mapped ids: done by the workers, which live inside the user namespace. */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { DevboxError } from "../core/errors.ts";
+import type { HostFacts } from "../host/facts.ts";
 import type { Digest } from "../oci/descriptor.ts";
+import { listTrash } from "../store/collect.ts";
 import { listLayers } from "../store/layers.ts";
+import { tryLock } from "../store/locks.ts";
 import type { Store } from "../store/types.ts";
+import { openWorkerPool } from "./open-worker-pool.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** Remove trees, several at a time. @throws the first failure, when all have been tried */
@@ -30,4 +35,17 @@ export function removeStaleBuilds(store: Store, pool: WorkerPool, chainIds: read
     pool,
     stale.map(({ path }) => path),
   );
+}
+
+/**
+ * Remove what has been moved to the trash. When another devbox is at it, it is left to that one.
+ * @throws DevboxError of the first tree that cannot be removed
+ */
+export async function emptyTrash(store: Store, facts: HostFacts): Promise<void> {
+  using lock = tryLock(join(store.locks, "trash"), "exclusive");
+  if (lock === undefined) return;
+  const trees = listTrash(store);
+  if (trees.length === 0) return;
+  await using pool = openWorkerPool(facts);
+  await removeTrees(pool, trees);
 }

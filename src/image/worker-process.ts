@@ -8,6 +8,7 @@ import { pipe2 } from "../../ffi/libc.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
+import { selfCommand } from "../host/self.ts";
 import { type Launched, launch } from "../launch/launch.ts";
 import { beginPlan, type LaunchPlan } from "../launch/plan.ts";
 import { cloneWithUserNamespace } from "../launch/userns.ts";
@@ -25,10 +26,10 @@ export interface WorkerProcess {
 
 export type StartWorker = () => Promise<WorkerProcess>;
 
-/** @param command devbox itself as a worker: path and arguments */
-export function workerStarter(facts: HostFacts, command: readonly string[]): StartWorker {
+/** Starts workers, with the map that layers on disk are made with. */
+export function workerStarter(facts: HostFacts): StartWorker {
   return async () => {
-    const worker = startProcess(planWorker(facts, command));
+    const worker = startProcess(planWorker(facts, [...selfCommand(), "__apply-worker"]));
     const greeting = await worker.reply();
     if (greeting.kind === "ready") return worker;
     throw new DevboxError("INTERNAL", { step: "start an apply worker", because: `it began with "${greeting.kind}"` });

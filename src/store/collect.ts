@@ -27,8 +27,6 @@ export interface Garbage {
   readonly builds: readonly { readonly path: string; readonly chainId: Digest }[];
   /** Temporary files whose writer is long gone. */
   readonly temporaries: readonly string[];
-  /** Directories that are removed already but for the work. */
-  readonly trash: readonly string[];
 }
 
 /** @throws DevboxError STORE_DAMAGED when index.json or a box cannot be read: what they refer to would look like garbage */
@@ -41,7 +39,6 @@ export function findGarbage(store: Store, now: Date): Garbage {
     partials: listPartials(store).filter(({ digest }) => !references.leased.has(digest)),
     builds: layers.builds,
     temporaries: listTemporaries(store, now),
-    trash: [...layers.trash, ...listBoxTrash(store)],
   };
 }
 
@@ -125,8 +122,8 @@ function listTemporaries(store: Store, now: Date): string[] {
     });
 }
 
-function listBoxTrash(store: Store): string[] {
-  return readdirSync(store.boxes)
-    .filter((name) => name.startsWith(".trash-"))
-    .map((name) => join(store.boxes, name));
+/** Trees that are removed but for the work: of layers and boxes. Absolute paths. */
+export function listTrash(store: Store): readonly string[] {
+  const boxes = readdirSync(store.boxes).filter((name) => name.startsWith(".trash-"));
+  return [...listLayers(store).trash, ...boxes.map((name) => join(store.boxes, name))];
 }
