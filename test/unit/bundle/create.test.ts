@@ -69,6 +69,12 @@ describe("config.json", () => {
     ]);
   });
 
+  test("users are looked up in the topmost layer that has the file", () => {
+    mkdirSync(join(root, "layers/b/fs/etc"));
+    writeFileSync(join(root, "layers/b/fs/etc/passwd"), "ada:x:5:6::/:/bin/sh\n");
+    expect(create().config.process.user).toMatchObject({ uid: 5, gid: 6 });
+  });
+
   test("what the user says instead", () => {
     const { config } = create({
       user: "0",
