@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { RunRequest } from "../box/request.ts";
 import { parseEnvFile, parseEnvFlag } from "../bundle/env-file.ts";
 import type { RunOptions } from "../bundle/options.ts";
-import { parseMount, parseTmpfs, parseVolume } from "../bundle/volumes.ts";
+import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from "../bundle/mount-flags.ts";
 import { DevboxError } from "../core/errors.ts";
 import { parsePort } from "../network/ports.ts";
 import { parseUlimit } from "../sandbox/rlimits.ts";
@@ -122,9 +122,9 @@ function fileOptions(
   return {
     devices: values.device.map(parseDevice),
     mounts: [
-      ...values.volume.map((text) => parseVolume(text, cwd)),
-      ...values.mount.map((text) => parseMount(text, cwd)),
-      ...values.tmpfs.map(parseTmpfs),
+      ...values.volume.map((text) => parseVolumeFlag(text, cwd)),
+      ...values.mount.map((text) => parseMountFlag(text, cwd)),
+      ...values.tmpfs.map(parseTmpfsFlag),
     ],
     readonlyRoot: values["read-only"] ?? false,
     shmSizeBytes: parseSize("--shm-size", values["shm-size"]),

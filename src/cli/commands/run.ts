@@ -2,6 +2,7 @@
 import { defineCommand } from "../command.ts";
 import { runFlags } from "../run-flags.ts";
 import { openContext } from "../ui/context.ts";
+import { writeOut } from "../ui/output.ts";
 import { isTerminal } from "../ui/terminal.ts";
 
 export default defineCommand({
@@ -27,7 +28,9 @@ export default defineCommand({
     const { request, notices } = toRunRequest(values, { env: process.env, cwd: process.cwd(), onTerminal });
     using context = openContext(values);
     for (const notice of notices) context.log.warn(notice);
-    const { run } = await import("../../box/run.ts");
-    return await run(context, request);
+    const { explainRun, run } = await import("../../box/run.ts");
+    if (!request.explain) return await run(context, request);
+    writeOut(`${await explainRun(context, request)}\n`);
+    return 0;
   },
 });

@@ -1,0 +1,53 @@
+/** devbox pull: images from a registry or an archive into the store, ready to run. */
+import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
+import { openContext } from "../ui/context.ts";
+import { writeOut } from "../ui/output.ts";
+
+export default defineCommand({
+  meta: { name: "pull", description: "Bring images into the store, ready to run" },
+  args: {
+    image: {
+      type: "positional",
+      variadic: true,
+      description: "Image references, such as debian:12 or oci-archive:FILE",
+    },
+    platform: { type: "string", valueHint: "OS/ARCH[/VARIANT]", description: "Platform; default: this machine's" },
+    "tls-verify": {
+      type: "boolean",
+      default: true,
+      description: "Verify certificates, and speak https with all but loopback",
+    },
+    ...progressOptions,
+    ...jsonOption,
+    ...everyCommand,
+  },
+  examples: [
+    ["devbox pull debian:12 alpine", "from docker.io; prints the digest of each"],
+    ["devbox pull --platform linux/arm64 ghcr.io/owner/image:tag", "for another machine"],
+    ["devbox pull oci-archive:image.tar", "from a file"],
+  ],
+  notes: ["An interrupted pull is gone on with by the next one."],
+  async run(values) {
+    using context = openContext(values);
+    const { absolute } = await import("../../image/ensure.ts");
+    const { pull } = await import("../../image/pull.ts");
+    const { readHostFacts } = await import("../../host/read-facts.ts");
+    const { hostPlatform, parsePlatform } = await import("../../oci/platform.ts");
+    const { formatReference, parseReference } = await import("../../oci/reference.ts");
+    const { openStore } = await import("../../store/open.ts");
+    const platform = values.platform === undefined ? hostPlatform() : parsePlatform(values.platform);
+    // All are read before the first is pulled: a slip in the last one is not found out after minutes.
+    const references = values.image.map((text) => absolute(parseReference(text)));
+    const store = openStore(context.env);
+    const facts = readHostFacts(context.env);
+    for (const reference of references) {
+      const options = { platform, tlsVerify: values["tls-verify"] };
+      const { image, isNew } = await pull(context, store, facts, reference, options);
+      const name = formatReference(reference);
+      if (!isNew) context.log.info(`${name} is up to date`);
+      const result = { image: name, digest: image.topDigest, manifest: image.manifestDescriptor.digest, isNew };
+      writeOut(values.json ? `${JSON.stringify(result)}\n` : `${image.topDigest}\n`);
+    }
+    return 0;
+  },
+});
