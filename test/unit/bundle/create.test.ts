@@ -235,7 +235,7 @@ describe("mounts", () => {
 describe("errors", () => {
   const bind = {
     kind: "bind",
-    source: "/no/such",
+    source: join(base, "no/such"),
     target: "/t",
     readonly: false,
     createSource: false,
