@@ -1,23 +1,60 @@
 /** The network of a box: what the chosen driver contributes to the bundle, and its hook taken into this process. */
+import { closeSync } from "node:fs";
+import { pipe2 } from "../../ffi/libc.ts";
 import type { BundleNetwork } from "../bundle/bundle.ts";
 import type { RunOptions } from "../bundle/options.ts";
+import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
+import { selfCommand } from "../host/self.ts";
+import { contributeSlirp4netns } from "../network/slirp4netns.ts";
+import { startSlirp4netns } from "../network/start-slirp4netns.ts";
 import { type HookRunner, runHookProgram } from "../runtime/hooks.ts";
 import type { BoxPaths } from "../store/types.ts";
 
-export interface BoxNetwork {
+export interface BoxNetwork extends Disposable {
   readonly contribution: BundleNetwork;
-  /** Descriptors whose end, with the supervisor, ends the network. */
+  /** Descriptors for the supervisor to hold: with their end, the network ends. */
   readonly held: Readonly<Record<string, number>>;
+  /** Runs the hooks of config.json; the driver's own without starting a program. */
   readonly runHook: HookRunner;
-  close(): Promise<void>;
 }
 
-export function planNetwork(_options: RunOptions, _facts: HostFacts, _box: BoxPaths): BoxNetwork {
+/** @throws DevboxError HELPER_MISSING when slirp4netns is not installed. */
+export async function planNetwork(options: RunOptions, facts: HostFacts, box: BoxPaths): Promise<BoxNetwork> {
+  if (options.network !== "slirp4netns") return withoutDriver;
+  const helper = facts.helpers.slirp4netns ?? (await missing());
+  const self = selfCommand();
+  const contribution = contributeSlirp4netns({ ports: options.ports, boxDirectory: box.directory, helper, self });
+  const own = contribution.hooks.createRuntime ?? [];
+  const [exitRead, exitWrite] = pipe2();
   return {
-    contribution: { hooks: {}, nameservers: [], address: undefined },
-    held: {},
-    runHook: runHookProgram,
-    close: () => Promise.resolve(),
+    contribution,
+    held: { "exit-hold": exitWrite },
+    async runHook(point, hook, state) {
+      if (!own.includes(hook) || state.pid === undefined) return await runHookProgram(point, hook, state);
+      const { pid } = state;
+      const request = { pid, helper, boxDirectory: box.directory, ports: options.ports, exitFd: exitRead };
+      await startSlirp4netns(request).ready;
+    },
+    [Symbol.dispose]() {
+      closeSync(exitRead);
+      closeSync(exitWrite);
+    },
   };
+}
+
+const withoutDriver: BoxNetwork = {
+  contribution: { hooks: {}, nameservers: [], address: undefined },
+  held: {},
+  runHook: runHookProgram,
+  [Symbol.dispose]() {},
+};
+
+async function missing(): Promise<never> {
+  const { installHint } = await import("../host/distribution.ts");
+  throw new DevboxError("HELPER_MISSING", {
+    step: "set up the network of the box",
+    because: "slirp4netns is not installed",
+    hint: `${installHint("slirp4netns")}; without it: --network none, or --network host`,
+  });
 }

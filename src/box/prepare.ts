@@ -1,14 +1,16 @@
 /** Everything of a new box that exists before its first process: image, directory, bundle, and what the sandbox is told. */
-import { createBundle } from "../bundle/create.ts";
+
+import { release } from "node:os";
 import type { Bundle, BundleSource } from "../bundle/bundle.ts";
+import { createBundle } from "../bundle/create.ts";
 import type { Context } from "../core/context.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
 import type { IdMap, Seccomp } from "../oci/runtime.ts";
 import { capabilitySets, grantedCapabilities } from "../sandbox/capabilities.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
-import { defaultSeccomp } from "../sandbox/seccomp-profile.ts";
-import { createBox, type CreatedBox, removeBox } from "../store/boxes.ts";
+import { defaultSeccomp, type SeccompEnvironment } from "../sandbox/seccomp-profile.ts";
+import { type CreatedBox, createBox, removeBox } from "../store/boxes.ts";
 import type { Store } from "../store/types.ts";
 import { type BoxNetwork, planNetwork } from "./network.ts";
 import type { RunRequest } from "./request.ts";
@@ -46,7 +48,7 @@ export async function prepareBox(
     ephemeral: !options.keep,
   });
   try {
-    const network = planNetwork(options, facts, created.paths);
+    const network = await planNetwork(options, facts, created.paths);
     const bundle = createBundle({
       source,
       options,
@@ -55,7 +57,7 @@ export async function prepareBox(
       storeRoot: store.root,
       box: created.paths,
       network: network.contribution,
-      ...security(request, facts),
+      ...(await security(request, facts)),
     });
     return { created, bundle, network, sandbox: sandboxInput(store, facts, idMap, created, bundle, request) };
   } catch (error) {
@@ -64,24 +66,24 @@ export async function prepareBox(
   }
 }
 
-function security({ options }: RunRequest, { architecture }: HostFacts) {
+async function security({ options }: RunRequest, { architecture }: HostFacts) {
   const { capAdd, capDrop, privileged } = options;
-  const granted = grantedCapabilities({ add: capAdd, drop: capDrop, privileged });
+  const capabilities = grantedCapabilities({ add: capAdd, drop: capDrop, privileged });
   return {
-    capabilitySets: (uid: number) => capabilitySets(granted, uid),
-    seccomp: chooseSeccomp(options.security.seccomp, privileged, granted, architecture),
+    capabilitySets: (uid: number) => capabilitySets(capabilities, uid),
+    seccomp: await chooseSeccomp(options, { capabilities, architecture }),
   };
 }
 
-function chooseSeccomp(
-  asked: RunRequest["options"]["security"]["seccomp"],
-  privileged: boolean,
-  capabilities: readonly string[],
-  architecture: HostFacts["architecture"],
-): Seccomp | undefined {
-  if (asked === "unconfined" || (privileged && asked === "default")) return undefined;
-  if (asked === "default") return defaultSeccomp({ capabilities, architecture });
-  return asked.profile;
+/** docker's rule: a privileged box is unconfined unless it asks for a profile of its own. */
+async function chooseSeccomp(
+  { security: { seccomp }, privileged }: RunRequest["options"],
+  environment: SeccompEnvironment,
+): Promise<Seccomp | undefined> {
+  if (seccomp === "unconfined" || (privileged && seccomp === "default")) return undefined;
+  if (seccomp === "default") return defaultSeccomp(environment);
+  const { parseSeccompProfile } = await import("../sandbox/seccomp-parse.ts");
+  return parseSeccompProfile(seccomp.profile, { ...environment, kernel: release() });
 }
 
 function sandboxInput(

@@ -3,20 +3,20 @@
  *
  *     reference ─ensure→ image ─prepare→ box, bundle ─create→ container ─start→ command ─wait→ exit status
  */
-import { explain } from "../launch/explain.ts";
+
 import type { Context } from "../core/context.ts";
 import { readHostFacts } from "../host/read-facts.ts";
+import { explain } from "../launch/explain.ts";
 import type { Stdio } from "../launch/launch.ts";
-import { create, type Container } from "../runtime/create.ts";
+import { type Container, create } from "../runtime/create.ts";
 import { planCreate } from "../sandbox/plan-create.ts";
-import { finishBox, removeBox, sweepBoxes } from "../store/boxes.ts";
 import { writeBoxRecord } from "../store/box-record.ts";
+import { finishBox, removeBox, sweepBoxes } from "../store/boxes.ts";
 import { openStore } from "../store/open.ts";
-import type { Store } from "../store/types.ts";
-import { findSource } from "./source.ts";
 import { type PreparedBox, prepareBox, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
 import { forwardSignals } from "./signals.ts";
+import { findSource } from "./source.ts";
 import { joinTerminal, terminalSize } from "./terminal.ts";
 
 /**
@@ -37,8 +37,8 @@ export async function run(context: Context, request: RunRequest): Promise<number
     status = await runToEnd(container);
     return status;
   } finally {
-    await box.network.close();
-    await removeOrFinish(context, around.store, box, status);
+    box.network[Symbol.dispose]();
+    await removeOrFinish(around, box, status);
   }
 }
 
@@ -50,9 +50,11 @@ export async function explainRun(context: Context, request: RunRequest): Promise
   try {
     const held = Object.keys(network.held);
     const { hooks } = sandbox.config;
-    return explain(planCreate({ ...sandbox, awaitGo: hooks?.createRuntime !== undefined, held: ["lock", ...held] })).join("\n");
+    return explain(
+      planCreate({ ...sandbox, awaitGo: hooks?.createRuntime !== undefined, held: ["lock", ...held] }),
+    ).join("\n");
   } finally {
-    await network.close();
+    network[Symbol.dispose]();
     removeBox(around.store, created.paths, created.record.name, created.lock);
   }
 }
@@ -102,11 +104,12 @@ function signalBox({ pid }: Container, signal: number): void {
   }
 }
 
-async function removeOrFinish(context: Context, store: Store, box: PreparedBox, status: number): Promise<void> {
+async function removeOrFinish({ store, facts }: Surroundings, box: PreparedBox, status: number): Promise<void> {
   const { paths, record, lock } = box.created;
   if (!record.ephemeral) finishBox({ paths, lock }, { ...record, exitCode: status });
   else if (!removeBox(store, paths, record.name, lock)) {
+    // What the box made under other ids can be removed only from inside the user namespace.
     const { emptyTrash } = await import("../image/trash.ts");
-    await emptyTrash(context, store);
+    await emptyTrash(store, facts);
   }
 }
