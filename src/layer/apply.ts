@@ -79,22 +79,19 @@ async function readStream(
   const limit = uncompressedLimit(request.sizeBytes, request.maxBytes);
   let bytes = 0;
   let collected = 0;
-  await pipeline(
-    readBlob(blob, request.sizeBytes, gate),
-    ...decompressors(request.compression),
-    async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) {
-        gate.check();
-        bytes += chunk.length;
-        if (bytes > limit) throw tooLarge(`it unpacks to more than ${limit} bytes, from ${request.sizeBytes}`);
-        hash.update(chunk);
-        onChunk(chunk);
-        if (bytes - collected < collectEvery) continue;
-        collected = bytes;
-        Bun.gc(true);
-      }
-    },
-  );
+  const source = readBlob(blob, request.sizeBytes, gate);
+  await pipeline(source, ...decompressors(request.compression), async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) {
+      gate.check();
+      bytes += chunk.length;
+      if (bytes > limit) throw tooLarge(`it unpacks to more than ${limit} bytes, from ${request.sizeBytes}`);
+      hash.update(chunk);
+      onChunk(chunk);
+      if (bytes - collected < collectEvery) continue;
+      collected = bytes;
+      Bun.gc(true);
+    }
+  });
   return { diffId: `sha256:${hash.digest("hex")}`, bytes };
 }
 
