@@ -181,12 +181,11 @@ function hintOf(def: OptionDef): string {
   return def.valueHint === undefined ? "" : `: ${def.valueHint}`;
 }
 
-function usage(command: Command<ArgumentDefs>, because: string, suggestion?: string): DevboxError {
-  const help = `devbox ${command.meta.name} --help`;
+function usage(command: Command<ArgumentDefs>, what: string, suggestion?: string): DevboxError {
+  const line = `devbox ${command.meta.name}`;
   return new DevboxError("USAGE", {
-    step: `devbox ${command.meta.name}`,
-    because,
-    hint: suggestion === undefined ? `see: ${help}` : `did you mean ${suggestion}? see: ${help}`,
+    step: `${line}: ${what}`,
+    hint: suggestion === undefined ? `see: ${line} --help` : `did you mean ${suggestion}? see: ${line} --help`,
   });
 }
 

@@ -7,15 +7,14 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly default
   pull: () => import("./commands/pull.ts"),
   images: () => import("./commands/images.ts"),
   rmi: () => import("./commands/rmi.ts"),
+  rm: () => import("./commands/rm.ts"),
   prune: () => import("./commands/prune.ts"),
   doctor: () => import("./commands/doctor.ts"),
   version: () => import("./commands/version.ts"),
 };
 
 /** Commands that programs call, not people: they stand in no help. */
-export const hiddenCommands: typeof catalogue = {
-  hook: () => import("./commands/hook.ts"),
-};
+export const hiddenCommands: typeof catalogue = {};
 
 export async function loadCommand(name: string): Promise<Command | undefined> {
   const load = [catalogue, hiddenCommands].find((table) => Object.hasOwn(table, name))?.[name];

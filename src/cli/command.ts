@@ -69,7 +69,7 @@ export const everyCommand = {
     group: "Output",
     description: "Say what is done; on an error, print its code, its plan step and the stack",
   },
-  help: { type: "boolean", group: "Output", description: "Print this help" },
+  help: { type: "boolean", alias: "h", group: "Output", description: "Print this help" },
 } as const satisfies ArgumentDefs;
 
 /** The options of commands that show progress. */

@@ -58,10 +58,9 @@ async function commandNamed(name: string): Promise<Command> {
   if (command !== undefined) return command;
   const { nearest } = await import("../core/nearest.ts");
   const suggestion = nearest(name, Object.keys(catalogue));
-  const because = name.startsWith("-") ? `unknown option ${name}` : `unknown command ${JSON.stringify(name)}`;
+  const what = name.startsWith("-") ? `unknown option ${name}` : `unknown command ${JSON.stringify(name)}`;
   throw new DevboxError("USAGE", {
-    step: "devbox",
-    because,
+    step: `devbox: ${what}`,
     hint: suggestion === undefined ? "see: devbox --help" : `did you mean devbox ${suggestion}? see: devbox --help`,
   });
 }

@@ -79,5 +79,18 @@ async function section(heading: "ARGUMENTS" | "OPTIONS", args: ArgumentDefs): Pr
   const lines = usage.split("\n");
   const start = lines.indexOf(heading) + 2;
   const end = lines.indexOf("", start);
-  return lines.slice(start, end < 0 ? undefined : end).join("\n");
+  return lines
+    .slice(start, end < 0 ? undefined : end)
+    .map(alignLeft)
+    .join("\n");
+}
+
+const columnWidth = 32;
+
+/** citty sets its first column flush right, as wide as the widest; ours is the same in all groups. */
+function alignLeft(line: string): string {
+  const [spelling = "", description = ""] = line.trim().split(/ {4,}/);
+  const indented = `  ${/^-\w, /.test(spelling) || !spelling.startsWith("-") ? "" : "    "}${spelling}`;
+  if (indented.length <= columnWidth) return `${indented.padEnd(columnWidth)}  ${description}`;
+  return `${indented}\n${" ".repeat(columnWidth)}  ${description}`;
 }

@@ -238,6 +238,7 @@ export const runFlags = {
     group: inGroup.image,
     default: true,
     description: "Verify certificates, and speak https with all but loopback",
+    negativeDescription: "Accept any certificate, and plain http",
   },
 
   explain: {
@@ -247,4 +248,6 @@ export const runFlags = {
   },
   ...progressOptions,
   ...everyCommand,
+  // docker's -h is the host name.
+  help: { type: "boolean", group: inGroup.output, description: everyCommand.help.description },
 } as const satisfies ArgumentDefs;

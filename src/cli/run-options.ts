@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { RunRequest } from "../box/request.ts";
 import { parseEnvFile, parseEnvFlag } from "../bundle/env-file.ts";
-import type { RunOptions } from "../bundle/options.ts";
 import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from "../bundle/mount-flags.ts";
+import type { RunOptions } from "../bundle/options.ts";
 import { DevboxError } from "../core/errors.ts";
 import { parsePort } from "../network/ports.ts";
 import { parseUlimit } from "../sandbox/rlimits.ts";
@@ -48,7 +48,7 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     ...fileOptions(values, around),
     ...lifetimeOptions(values),
     network,
-    ports: network === "slirp4netns" ? values.publish.map(parsePort) : [],
+    ports: network === "slirp4netns" ? values.publish.flatMap(parsePort) : [],
     dns: values.dns.map(checkNameServer),
     addHosts: values["add-host"].map(checkAddHost),
     capAdd: values["cap-add"].flatMap((text) => text.split(",")),
@@ -136,7 +136,7 @@ function lifetimeOptions(
 ): Pick<RunOptions, "keep" | "labels" | "name" | "stopSignal" | "stopTimeoutSeconds"> {
   const { name, rm, keep } = values;
   if (rm && keep) {
-    throw new DevboxError("USAGE", { step: "devbox run", because: "--rm and --keep contradict each other" });
+    throw new DevboxError("USAGE", { step: "devbox run: --rm and --keep contradict each other" });
   }
   const stopSignal = values["stop-signal"];
   return {

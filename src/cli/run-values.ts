@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import type { DeviceRequest, NetworkMode } from "../bundle/options.ts";
 import { DevboxError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { isIPv4 } from "../network/ports.ts";
 
 export function badFlag(flag: string, text: string, because: string, example: string): DevboxError {
   return new DevboxError("USAGE", { step: `read ${flag} ${text}`, because, hint: `for example ${flag} ${example}` });
@@ -89,8 +90,7 @@ export function checkNameServer(text: string): string {
 
 /** Without node:net, which `run` would not load otherwise. */
 export function isAddress(text: string): boolean {
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return text.split(".").every((part) => Number(part) <= 255);
-  return /^[0-9a-f:.]+$/i.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
+  return isIPv4(text) || (/^[0-9a-f:.]+$/i.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`));
 }
 
 /** `TERM`, `SIGTERM`, `15`, `RTMIN+3`; as it was written. */

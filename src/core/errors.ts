@@ -55,6 +55,7 @@ export const errorTable = {
   // boxes
   BOX_NAME_TAKEN: { exit: 125, hint: "choose another name" },
   BOX_NOT_FOUND: { exit: 125 },
+  BOX_RUNNING: { exit: 125, hint: "end its command first" },
   USER_NOT_FOUND: { exit: 125, hint: "give the user by number, or one that is in the image's /etc/passwd" },
   NO_COMMAND: { exit: 125, hint: "give a command: devbox run IMAGE -- CMD" },
   COMMAND_NOT_FOUND: { exit: 127 },

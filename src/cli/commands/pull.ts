@@ -16,6 +16,7 @@ export default defineCommand({
       type: "boolean",
       default: true,
       description: "Verify certificates, and speak https with all but loopback",
+      negativeDescription: "Accept any certificate, and plain http",
     },
     ...progressOptions,
     ...jsonOption,

@@ -32,11 +32,14 @@ function values(words: readonly string[]) {
   return line.values;
 }
 
-function failure(act: () => unknown): { because: string | undefined; hint: string | undefined } {
+/** What is wrong, without the command's name, and the hint. */
+function failure(act: () => unknown): { what: string; hint: string | undefined } {
   try {
     act();
   } catch (error) {
-    if (error instanceof DevboxError && error.code === "USAGE") return { because: error.because, hint: error.hint };
+    if (error instanceof DevboxError && error.code === "USAGE") {
+      return { what: error.message.replace(/^devbox \w+: /, ""), hint: error.hint };
+    }
     throw error;
   }
   throw new Error("nothing was thrown");
@@ -69,7 +72,7 @@ describe("the line is cut at the image", () => {
   });
 
   test("without an image there is nothing to run", () => {
-    expect(failure(() => values(["--rm"])).because).toBe("IMAGE is missing");
+    expect(failure(() => values(["--rm"])).what).toBe("IMAGE is missing");
   });
 });
 
@@ -102,8 +105,8 @@ describe("spellings of pflag", () => {
     expect(values(["--no-init", "x"]).init).toBe(false);
     expect(values(["x"]).init).toBeUndefined();
     expect(values(["--no-tls-verify", "x"])["tls-verify"]).toBe(false);
-    expect(failure(() => values(["--init=maybe", "x"])).because).toBe('option --init is true or false, not "maybe"');
-    expect(failure(() => values(["--no-init=true", "x"])).because).toBe("--no-init takes no value");
+    expect(failure(() => values(["--init=maybe", "x"])).what).toBe('option --init is true or false, not "maybe"');
+    expect(failure(() => values(["--no-init=true", "x"])).what).toBe("--no-init takes no value");
   });
 
   test("a boolean takes no word: the next one is the image", () => {
@@ -144,18 +147,18 @@ describe("slips are errors", () => {
       "see: devbox run --help",
     ],
   ];
-  for (const [words, because, hint] of cases) {
-    test(words.join(" "), () => expect(failure(() => values(words))).toEqual({ because, hint }));
+  for (const [words, what, hint] of cases) {
+    test(words.join(" "), () => expect(failure(() => values(words))).toEqual({ what, hint }));
   }
 
   test("names of Object.prototype are no options", () => {
     for (const word of ["--constructor", "--__proto__", "--toString", "--hasOwnProperty=1"]) {
-      expect(failure(() => values([word, "x"])).because).toStartWith("unknown option");
+      expect(failure(() => values([word, "x"])).what).toStartWith("unknown option");
     }
   });
 
   test("positionals are no options", () => {
-    expect(failure(() => values(["--image", "x"])).because).toBe("unknown option --image");
+    expect(failure(() => values(["--image", "x"])).what).toBe("unknown option --image");
   });
 
   test("no input makes it throw anything but USAGE", () => {
@@ -185,7 +188,7 @@ describe("commands whose words all are ours", () => {
   });
 
   test("a required option is asked for", () => {
-    expect(failure(() => parseArguments(pull, ["a"])).because).toBe("option --token is missing: TEXT");
+    expect(failure(() => parseArguments(pull, ["a"])).what).toBe("option --token is missing: TEXT");
   });
 
   test("--help needs nothing else", () => {
@@ -205,6 +208,6 @@ describe("commands whose words all are ours", () => {
       examples: [],
       run: async () => 0,
     });
-    expect(failure(() => parseArguments(rmi, ["a", "b"])).because).toBe('one word too many: "b"');
+    expect(failure(() => parseArguments(rmi, ["a", "b"])).what).toBe('one word too many: "b"');
   });
 });

@@ -1,0 +1,103 @@
+/** The command line as a whole, in a process of its own: what it prints where, and how it ends. */
+import { afterAll, expect, test } from "bun:test";
+import { closeSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { O_CLOEXEC } from "../../../ffi/constants.ts";
+import { pipe2 } from "../../../ffi/libc.ts";
+import { version } from "../../../package.json";
+
+const home = mkdtempSync(join(tmpdir(), "devbox-cli-"));
+afterAll(() => rmSync(home, { recursive: true }));
+
+const main = join(import.meta.dir, "../../../src/main.ts");
+
+async function devbox(words: readonly string[], stdout: "pipe" | number = "pipe") {
+  const child = Bun.spawn([process.execPath, main, ...words], {
+    env: { PATH: process.env["PATH"], HOME: home },
+    stdin: "ignore",
+    stdout,
+    stderr: "pipe",
+  });
+  const out = child.stdout instanceof ReadableStream ? child.stdout.text() : "";
+  const [text, error, status] = await Promise.all([out, child.stderr.text(), child.exited]);
+  return { stdout: text, stderr: error, status };
+}
+
+test("--version", async () => {
+  expect(await devbox(["--version"])).toEqual({ stdout: `devbox ${version}\n`, stderr: "", status: 0 });
+});
+
+test("nothing, --help and help print the overview", async () => {
+  const alone = await devbox([]);
+  expect(alone.stdout).toContain("Commands:\n  run ");
+  expect([alone.stderr, alone.status]).toEqual(["", 0]);
+  expect(await devbox(["--help"])).toEqual(alone);
+  expect(await devbox(["help"])).toEqual(alone);
+});
+
+test("help of a command, by three roads", async () => {
+  const help = await devbox(["pull", "--help"]);
+  expect(help.stdout).toContain("Usage: devbox pull ");
+  expect([help.stderr, help.status]).toEqual(["", 0]);
+  expect(await devbox(["help", "pull"])).toEqual(help);
+  expect(await devbox(["pull", "-h"])).toEqual(help);
+  expect(help.stdout).not.toContain("\x1b");
+});
+
+test("an unknown command", async () => {
+  expect(await devbox(["imgaes", "-q"])).toEqual({
+    stdout: "",
+    stderr: 'error: devbox: unknown command "imgaes"\nhint: did you mean devbox images? see: devbox --help\n',
+    status: 125,
+  });
+  expect((await devbox(["--constructor"])).stderr).toContain("unknown option --constructor");
+  expect((await devbox(["constructor"])).stderr).toContain('unknown command "constructor"');
+});
+
+test("an unknown option", async () => {
+  expect(await devbox(["run", "--evn", "A=1", "alpine"])).toEqual({
+    stdout: "",
+    stderr: "error: devbox run: unknown option --evn\nhint: did you mean --env? see: devbox run --help\n",
+    status: 125,
+  });
+});
+
+test("errors as JSON, also of a line that cannot be read", async () => {
+  const { stdout, stderr, status } = await devbox(["images", "--json", "--colour"]);
+  expect({ stdout, status }).toEqual({ stdout: "", status: 125 });
+  expect(JSON.parse(stderr)).toMatchObject({ event: "error", code: "USAGE", exitStatus: 125 });
+});
+
+test("--json among the words of the box's command is not ours", async () => {
+  const { stderr } = await devbox(["run", "BAD/Reference", "tool", "--json", "--debug"]);
+  expect(stderr).toStartWith("error: ");
+  expect(stderr).not.toContain("stack:");
+});
+
+test("--debug, before and behind the command", async () => {
+  for (const words of [
+    ["--debug", "rm", "none"],
+    ["rm", "--debug", "none"],
+  ]) {
+    const { stderr, status } = await devbox(words);
+    expect(status).toBe(125);
+    expect(stderr).toContain("code: BOX_NOT_FOUND (exit status 125)\nstack:\n");
+  }
+});
+
+test("a reader that has gone is no error", async () => {
+  const [reading, writing] = pipe2(O_CLOEXEC);
+  closeSync(reading);
+  expect(await devbox(["run", "--help"], writing)).toEqual({ stdout: "", stderr: "", status: 0 });
+  closeSync(writing);
+});
+
+test("images of an empty store: the heading; as JSON: an empty list", async () => {
+  expect((await devbox(["images"])).stdout).toBe("REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\n");
+  expect((await devbox(["images", "--json"])).stdout).toBe("[]\n");
+});
+
+test("version --json", async () => {
+  expect(JSON.parse((await devbox(["version", "--json"])).stdout)).toMatchObject({ devbox: version, bun: Bun.version });
+});

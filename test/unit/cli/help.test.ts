@@ -1,0 +1,83 @@
+import { expect, test } from "bun:test";
+import { catalogue } from "../../../src/cli/catalogue.ts";
+import { defineCommand, everyCommand } from "../../../src/cli/command.ts";
+import { commandHelp, overview } from "../../../src/cli/help.ts";
+
+const sample = defineCommand({
+  meta: { name: "sample", description: "Do something" },
+  args: {
+    image: { type: "positional", description: "Which" },
+    words: { type: "positional", description: "More", required: false, variadic: true },
+    env: { type: "string", multiple: true, alias: "e", valueHint: "NAME=VALUE", description: "A variable" },
+    "a-very-long-option": { type: "string", valueHint: "WITH-A-LONG-VALUE", description: "Long" },
+    mode: { type: "enum", options: ["fast", "slow"], default: "fast", description: "How", group: "Manner" },
+    secret: { type: "string", hidden: true, description: "not for show" },
+    ...everyCommand,
+  },
+  examples: [["devbox sample x", "the least"]],
+  notes: ["A note."],
+  run: async () => 0,
+});
+
+test("a command's help: usage, groups, notes, examples", async () => {
+  expect(await commandHelp(sample, false)).toMatchInlineSnapshot(`
+    "Do something
+
+    Usage: devbox sample [OPTIONS] IMAGE [WORDS…]
+
+    Arguments:
+      IMAGE                           Which (Required)
+      WORDS                           More
+
+    Options:
+      -e, --env=<NAME=VALUE>          A variable
+          --a-very-long-option=<WITH-A-LONG-VALUE>
+                                      Long
+
+    Manner:
+          --mode=<fast|slow>          How (Default: fast)
+
+    Output:
+          --debug                     Say what is done; on an error, print its code, its plan step and the stack
+      -h, --help                      Print this help
+
+    A note.
+
+    Examples:
+      # the least
+      devbox sample x
+    "
+  `);
+});
+
+test("colours come only when asked for, whatever the environment says to citty", async () => {
+  expect(await commandHelp(sample, true)).toContain("\x1b[1mUsage:\x1b[22m");
+  expect(Bun.stripANSI(await commandHelp(sample, true))).toBe(await commandHelp(sample, false));
+});
+
+for (const [name, load] of Object.entries(catalogue)) {
+  test(`devbox ${name}: its name, every option described, an example that begins with it, no line with spaces at its end`, async () => {
+    const { default: command } = await load();
+    expect(command.meta.name).toBe(name);
+    for (const def of Object.values(command.args)) expect(def.description).toMatch(/\S/);
+    expect(command.examples.some(([line]) => line.includes(`devbox ${name}`))).toBe(true);
+    const help = await commandHelp(command, false);
+    expect(help).not.toMatch(/ $/m);
+    for (const [option, def] of Object.entries(command.args)) {
+      if (def.type !== "positional" && !def.hidden) expect(help).toContain(`--${option}`);
+    }
+  });
+
+  test(`devbox ${name}: no letter and no name twice`, async () => {
+    const { default: command } = await load();
+    const letters = Object.values(command.args).flatMap((def) => (def.type === "positional" ? [] : [def.alias].flat()));
+    const used = letters.filter((letter) => letter !== undefined);
+    expect(used).toEqual([...new Set(used)]);
+    for (const letter of used) expect(letter).toMatch(/^[a-zA-Z]$/);
+  });
+}
+
+test("the overview names every command", async () => {
+  const text = await overview(false);
+  for (const name of Object.keys(catalogue)) expect(text).toMatch(new RegExp(`^ {2}${name} `, "m"));
+});
