@@ -57,17 +57,17 @@ export async function createBox(context: Context, store: Store, wanted: NewBox):
   // The lock comes first: a sweep that meets the rest finds it held. It can meet the lock file before the lock, though,
   // take it and remove it; then this waits and makes another.
   const lock = await waitForLock(context, paths.lock, "exclusive");
+  let name: string | undefined;
   try {
     mkdirSync(paths.directory, { mode: 0o700 });
-    const name = claimName(store, paths.id, wanted.name);
+    name = claimName(store, paths.id, wanted.name);
     const record: BoxRecord = { ...wanted, version: 1, id: paths.id, name, status: "created" };
     using _references = await waitForLock(context, referencesLockPath(store), "shared");
     writeBoxRecord(paths, record);
     requireLayers(store, record);
     return { paths, record, lock };
   } catch (error) {
-    discard(store, paths, wanted.name);
-    lock.remove();
+    removeBox(store, paths, name, lock);
     throw storeError(error, `make the box ${paths.directory}`);
   }
 }
@@ -210,12 +210,6 @@ function isEnded(paths: BoxPaths): boolean {
 
 function releaseName(store: Store, id: string, name: string): void {
   if (idOfName(store, name) === id) unlinkSync(join(store.boxes, ".names", name));
-}
-
-function discard(store: Store, paths: BoxPaths, name: string | undefined): void {
-  const trash = moveToTrash(paths.directory, store.boxes);
-  if (trash !== undefined) removeTree(trash);
-  if (name !== undefined) releaseName(store, paths.id, name);
 }
 
 function idOfName(store: Store, name: string): string | undefined {
