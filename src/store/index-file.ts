@@ -23,7 +23,7 @@ export interface ImageEntry {
   /** Canonical reference; undefined: the name has moved on to a newer image ("dangling"). */
   readonly name: string | undefined;
   readonly topDigest: Digest;
-  /** The manifest of the chosen platform, with all annotations as they stand in the file. */
+  /** The manifest of the chosen platform; annotations of other tools are kept. */
   readonly descriptor: Descriptor;
 }
 
@@ -103,19 +103,16 @@ function dropShadowed(entries: readonly ImageEntry[]): readonly ImageEntry[] {
   });
 }
 
-function toEntry(descriptor: Descriptor): ImageEntry {
-  const top = descriptor.annotations?.[topAnnotation];
+function toEntry({ annotations, ...descriptor }: Descriptor): ImageEntry {
+  const { [nameAnnotation]: name, [topAnnotation]: top, ...others } = annotations ?? {};
   return {
-    name: descriptor.annotations?.[nameAnnotation],
+    name,
     topDigest: top !== undefined && isDigest(top) ? top : descriptor.digest,
-    descriptor,
+    descriptor: Object.keys(others).length === 0 ? descriptor : { ...descriptor, annotations: others },
   };
 }
 
 function toDescriptor({ name, topDigest, descriptor }: ImageEntry): Descriptor {
-  const { [nameAnnotation]: _, ...others } = descriptor.annotations ?? {};
-  return {
-    ...descriptor,
-    annotations: { ...others, ...(name === undefined ? {} : { [nameAnnotation]: name }), [topAnnotation]: topDigest },
-  };
+  const named = name === undefined ? {} : { [nameAnnotation]: name };
+  return { ...descriptor, annotations: { ...descriptor.annotations, ...named, [topAnnotation]: topDigest } };
 }
