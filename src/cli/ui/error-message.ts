@@ -42,7 +42,9 @@ function whatAndBecause({ step, because, cause }: DevboxError): { what: string; 
   const words = systemWords(cause);
   if (words === undefined || step.includes(words)) return { what: step, because };
   if (because === words) return { what: `${step}: ${words}`, because: undefined };
-  return because.includes(words) ? { what: step, because } : { what: `${step}: ${words}`, because };
+  // Somebody put the same in better words.
+  const code = words.slice(words.lastIndexOf("("));
+  return because.includes(code) ? { what: step, because } : { what: `${step}: ${words}`, because };
 }
 
 /** `invalid argument (EINVAL)`, of a failed system call. */

@@ -38,6 +38,13 @@ test("a launch that failed: the operation is for --debug", () => {
   expect(renderError(error, { colour: false, debug: true })).toContain('mount (operation 7 of the plan "start a box")');
 });
 
+test("the same reason in better words is not said twice", () => {
+  const cause = new SyscallError("connect", 111);
+  const because = "127.0.0.1:1 refused the connection (ECONNREFUSED)";
+  const error = new DevboxError("REGISTRY_REFUSED", { step: "fetch x", because, cause });
+  expect(renderError(error, plain)).toBe(`error: fetch x\n  because: ${because}\n`);
+});
+
 test("a reason without a cause, no hint", () => {
   const error = new DevboxError("BAD_MANIFEST", {
     step: "read manifest",
