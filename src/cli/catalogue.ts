@@ -10,6 +10,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly default
   rm: () => import("./commands/rm.ts"),
   prune: () => import("./commands/prune.ts"),
   doctor: () => import("./commands/doctor.ts"),
+  completion: () => import("./commands/completion.ts"),
   version: () => import("./commands/version.ts"),
 };
 
@@ -19,4 +20,9 @@ export const hiddenCommands: typeof catalogue = {};
 export async function loadCommand(name: string): Promise<Command | undefined> {
   const load = [catalogue, hiddenCommands].find((table) => Object.hasOwn(table, name))?.[name];
   return load === undefined ? undefined : (await load()).default;
+}
+
+/** Those of the overview, in its order. */
+export async function loadAllCommands(): Promise<readonly Command[]> {
+  return await Promise.all(Object.values(catalogue).map(async (load) => (await load()).default));
 }

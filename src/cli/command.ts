@@ -53,8 +53,11 @@ export interface Command<A extends ArgumentDefs = ArgumentDefs> {
   readonly notes?: readonly string[];
   /** Everything after the first positional belongs to the box, options too: `run IMAGE ls -l`. */
   readonly cutAtFirstPositional?: true;
-  /** @returns the exit status. */
-  run(values: Values<A>): Promise<number>;
+  /**
+   * @param allCommands for those that speak of others
+   * @returns the exit status
+   */
+  run(values: Values<A>, allCommands: () => Promise<readonly Command[]>): Promise<number>;
 }
 
 /** Names the types of a definition; returns it as it is. */

@@ -1,7 +1,7 @@
 /** The command line of devbox: find the command, read its options, run it; whatever is thrown becomes a message. */
 import { DevboxError } from "../core/errors.ts";
 import { parseArguments } from "./arguments.ts";
-import { catalogue, loadCommand } from "./catalogue.ts";
+import { catalogue, loadAllCommands, loadCommand } from "./catalogue.ts";
 import type { Command } from "./command.ts";
 
 /**
@@ -50,7 +50,7 @@ async function runCommand(command: Command, words: readonly string[], wishes: Er
   const { debug, json } = line.values;
   wishes.debug = debug === true;
   wishes.json = json === true;
-  return await command.run(line.values);
+  return await command.run(line.values, loadAllCommands);
 }
 
 async function commandNamed(name: string): Promise<Command> {

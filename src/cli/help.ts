@@ -1,6 +1,6 @@
 /** `--help`: citty prints the definitions, we set groups, examples and notes around them. */
 import { type ArgsDef, renderUsage } from "citty";
-import { catalogue } from "./catalogue.ts";
+import { loadAllCommands } from "./catalogue.ts";
 import type { ArgumentDefs, Command, OptionDef } from "./command.ts";
 import { makeStyle, type Style } from "./ui/terminal.ts";
 import { version } from "./version.ts";
@@ -22,7 +22,7 @@ export async function commandHelp(command: Command, colour: boolean): Promise<st
 /** What `devbox` alone prints. */
 export async function overview(colour: boolean): Promise<string> {
   const style = makeStyle(colour);
-  const commands = await Promise.all(Object.values(catalogue).map(async (load) => (await load()).default));
+  const commands = await loadAllCommands();
   const width = Math.max(...commands.map(({ meta }) => meta.name.length));
   const lines = commands.map(({ meta }) => `  ${style.cyan(meta.name.padEnd(width))}  ${meta.description}`);
   const blocks = [

@@ -53,9 +53,9 @@ export function terminalProgress(screen: Screen, clock: ProgressClock, rows: () 
       },
       done(result) {
         if (!active.delete(state)) return;
-        screen.print(`${label}: ${result}`);
         if (active.size > 0) draw();
         else close();
+        screen.print(`${label}: ${result}`);
       },
     };
   };
