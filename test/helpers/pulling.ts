@@ -2,10 +2,26 @@
 import { join } from "node:path";
 import type { Context } from "../../src/core/context.ts";
 import { readHostFacts } from "../../src/host/read-facts.ts";
+import { openWorkerPool } from "../../src/image/open-worker-pool.ts";
 import { type Pulled, pull } from "../../src/image/pull.ts";
+import { removeTrees } from "../../src/image/trash.ts";
 import { hostPlatform } from "../../src/oci/platform.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import type { Store } from "../../src/store/types.ts";
+import { type TemporaryStore, temporaryStore } from "./temporary-store.ts";
+
+/** A temporary store whose layers may belong to mapped ids, so that only a worker can remove it. */
+export function temporaryPullStore(): TemporaryStore & AsyncDisposable {
+  const temporary = temporaryStore();
+  return {
+    ...temporary,
+    async [Symbol.asyncDispose]() {
+      await using pool = openWorkerPool(readHostFacts(process.env));
+      await removeTrees(pool, [temporary.store.root]);
+      temporary[Symbol.dispose]();
+    },
+  };
+}
 
 export function pullHere(context: Context, store: Store, reference: string): Promise<Pulled> {
   const options = { platform: hostPlatform(), tlsVerify: true };

@@ -12,10 +12,10 @@ import { listLayers } from "../../../src/store/layers.ts";
 import { blobPath, layerDirectory, partialPath } from "../../../src/store/paths.ts";
 import type { StoredImage } from "../../../src/store/types.ts";
 import { type FaultyRegistry, startFaultyRegistry } from "../../helpers/faulty-registry.ts";
-import { pullHere } from "../../helpers/pulling.ts";
+import { pullHere, temporaryPullStore } from "../../helpers/pulling.ts";
 
 import { tar } from "../../helpers/tar-builder.ts";
-import { type TemporaryStore, temporaryStore } from "../../helpers/temporary-store.ts";
+import type { TemporaryStore } from "../../helpers/temporary-store.ts";
 
 let registry: FaultyRegistry;
 beforeAll(async () => {
@@ -54,7 +54,7 @@ const leftovers = ({ store }: TemporaryStore) => ({
 const nothing = { builds: 0, ingest: [], locks: [] };
 
 test("brings an image, base and what is settled on it, and then has nothing to do", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const { context, store } = temporary;
   registry.addImage("two", "latest", twoLayers);
   const { image, isNew } = await pullHere(context, store, `${registry.host}/two`);
@@ -71,7 +71,7 @@ test("brings an image, base and what is settled on it, and then has nothing to d
 });
 
 test("the store stays an image layout that skopeo reads", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   registry.addImage("layout", "latest", twoLayers);
   const { image } = await pullHere(temporary.context, temporary.store, `${registry.host}/layout`);
   const layout = `oci:${temporary.store.images}:${registry.host}/layout:latest`;
@@ -80,7 +80,7 @@ test("the store stays an image layout that skopeo reads", async () => {
 });
 
 test("fetches only what is not there: layers that another image brought, blobs that were lost", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const { context, store } = temporary;
   registry.addImage("first", "latest", twoLayers);
   const more = { tar: tar([{ path: "more", content: "more" }]), compression: "gzip" } as const;
@@ -98,7 +98,7 @@ test("fetches only what is not there: layers that another image brought, blobs t
 });
 
 test("the same blob twice in an image is fetched once and applied twice", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const [first] = twoLayers.layers;
   registry.addImage("twice", "latest", { layers: [first, first] });
   const { image } = await pullHere(temporary.context, temporary.store, `${registry.host}/twice`);
@@ -107,7 +107,7 @@ test("the same blob twice in an image is fetched once and applied twice", async 
 });
 
 test("a name that moves takes its image along, and the old one stays without a name", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const { context, store } = temporary;
   const name = `${registry.host}/moving`;
   const old = registry.addImage("moving", "latest", twoLayers);
@@ -122,7 +122,7 @@ test("a name that moves takes its image along, and the old one stays without a n
 });
 
 test("a digest is asked for once", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const { descriptor } = registry.addImage("pinned", "latest", twoLayers);
   const name = `${registry.host}/pinned@${descriptor.digest}`;
   await pullHere(temporary.context, temporary.store, name);
@@ -132,7 +132,7 @@ test("a digest is asked for once", async () => {
 });
 
 test("wrong content is refused, leaves nothing, and harms no later pull", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const { context, store } = temporary;
   const { manifest } = registry.addImage("corrupt", "latest", twoLayers);
   const [layer] = manifest.layers;
@@ -161,7 +161,7 @@ function addLying(repository: string, layer: Uint8Array, diffId: Digest): void {
 }
 
 test("a layer that is not what the config says is refused", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   addLying("lying", base, digestOf("something else"));
   await expect(pullHere(temporary.context, temporary.store, `${registry.host}/lying`)).rejects.toMatchObject({
     code: "DIGEST_MISMATCH",
@@ -170,7 +170,7 @@ test("a layer that is not what the config says is refused", async () => {
 });
 
 test("a hostile layer is refused, named, and leaves no layer and no name", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const hostile = tar([
     { path: "a", type: "2", link: "/" },
     { path: "../../escape", content: "x" },
@@ -186,7 +186,7 @@ test("a hostile layer is refused, named, and leaves no layer and no name", async
 });
 
 test("a broken download is gone on with by the next pull, by Range", async () => {
-  using temporary = temporaryStore();
+  await using temporary = temporaryPullStore();
   const { context, store } = temporary;
   const { manifest } = registry.addImage("resumed", "latest", twoLayers);
   const [layer] = manifest.layers;
