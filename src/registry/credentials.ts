@@ -9,6 +9,7 @@ import { DevboxError, describeCause } from "../core/errors.ts";
 import { type CredentialFile, credentialKeys, entryFor, helperFor, readCredentialFile } from "./credential-file.ts";
 import { askCredentialHelper } from "./credential-helper.ts";
 import { isDockerHub } from "./endpoint.ts";
+import { interrupted } from "./transport-error.ts";
 
 /** `source` names the file or helper, for errors. */
 export type Credentials =
@@ -73,7 +74,7 @@ async function askHelper(
   try {
     return await askCredentialHelper(context, helper, server);
   } catch (error) {
-    if (context.signal.aborted) throw error;
+    if (context.signal.aborted) throw interrupted(context.signal, `log in at ${registry}`);
     context.log.warn("credential helper passed over", { helper, because: describeCause(error) });
     return undefined;
   }

@@ -11,7 +11,3 @@ declare module "undici-http/lib/api/api-request.js" {
 declare module "undici-http/lib/dispatcher/agent.js" {
   export { Agent as default } from "undici-http";
 }
-
-declare module "undici-http/lib/dispatcher/proxy-agent.js" {
-  export { ProxyAgent as default } from "undici-http";
-}

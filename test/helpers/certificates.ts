@@ -7,6 +7,9 @@ export interface TestCertificates {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** By the same CA, for a host that nothing listens on. */
+  readonly elsewhereCert: string;
+  readonly elsewhereKey: string;
   readonly clientCert: string;
   readonly clientKey: string;
 }
@@ -18,11 +21,14 @@ export function makeCertificates(directory: string): TestCertificates {
   const caUse = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"];
   openssl(["req", "-x509", ...newKey, "-keyout", at("ca.key"), "-out", at("ca.crt"), "-subj", "/CN=test CA", ...caUse]);
   sign(directory, "server", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n");
+  sign(directory, "elsewhere", "subjectAltName=DNS:elsewhere.example\nextendedKeyUsage=serverAuth\n");
   sign(directory, "client", "extendedKeyUsage=clientAuth\n");
   return {
     ca: at("ca.crt"),
     cert: at("server.crt"),
     key: at("server.key"),
+    elsewhereCert: at("elsewhere.crt"),
+    elsewhereKey: at("elsewhere.key"),
     clientCert: at("client.crt"),
     clientKey: at("client.key"),
   };
@@ -41,7 +47,10 @@ function openssl(args: readonly string[]): void {
   if (exitCode !== 0) throw new Error(`openssl ${args[0]}: ${stderr.toString()}`);
 }
 
-/** `{key, cert}` as a TLS server wants them. */
-export function serverTls(certificates: TestCertificates): { readonly key: string; readonly cert: string } {
+/** What a TLS server wants: the contents of both files. */
+export function serverTls(certificates: { readonly key: string; readonly cert: string }): {
+  readonly key: string;
+  readonly cert: string;
+} {
   return { key: readFileSync(certificates.key, "utf8"), cert: readFileSync(certificates.cert, "utf8") };
 }

@@ -14,6 +14,9 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo } from "node:net";
+
+export type { FaultyAuthOptions } from "./faulty-registry-auth.ts";
+
 import { createFaultyAuth, type FaultyAuth, type FaultyAuthOptions } from "./faulty-registry-auth.ts";
 import { createImageShelf, type ImageShelf } from "./image-shelf.ts";
 
