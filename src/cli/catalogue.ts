@@ -11,6 +11,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly default
   prune: () => import("./commands/prune.ts"),
   doctor: () => import("./commands/doctor.ts"),
   completion: () => import("./commands/completion.ts"),
+  man: () => import("./commands/man.ts"),
   version: () => import("./commands/version.ts"),
 };
 
