@@ -68,19 +68,21 @@ _Static_assert(sizeof(struct relocation) == RELOCATION_BYTES && sizeof(struct re
 /* The few calls that the launcher makes of its own accord (asm/unistd_64.h, asm-generic/unistd.h). */
 #if defined(__x86_64__)
 enum { NR_read = 0, NR_write = 1, NR_close = 3, NR_lseek = 8, NR_mmap = 9, NR_rt_sigprocmask = 14, NR_kill = 62,
-       NR_wait4 = 61, NR_fcntl = 72, NR_exit_group = 231, NR_ppoll = 271, NR_signalfd4 = 289, NR_close_range = 436 };
+       NR_wait4 = 61, NR_fcntl = 72, NR_rt_sigtimedwait = 128, NR_exit_group = 231,
+       NR_ppoll = 271, NR_signalfd4 = 289, NR_close_range = 436 };
 #elif defined(__aarch64__)
 enum { NR_read = 63, NR_write = 64, NR_close = 57, NR_lseek = 62, NR_mmap = 222, NR_rt_sigprocmask = 135, NR_kill = 129,
-       NR_wait4 = 260, NR_fcntl = 25, NR_exit_group = 94, NR_ppoll = 73, NR_signalfd4 = 74, NR_close_range = 436 };
+       NR_wait4 = 260, NR_fcntl = 25, NR_rt_sigtimedwait = 137, NR_exit_group = 94,
+       NR_ppoll = 73, NR_signalfd4 = 74, NR_close_range = 436 };
 #else
 #error "the launcher knows x86_64 and aarch64"
 #endif
 
 enum { PLAN_FD = 3, REPORT_FD = 4 };
 enum { EXIT_FAILED = 125 };     /* docker run(1): "125 if the error is with the daemon itself" */
-enum { ECHILD = 10, EINTR = 4, EINVAL = 22, MAX_ERRNO = 4095 };
+enum { ECHILD = 10, EINTR = 4, EPIPE = 32, EINVAL = 22, MAX_ERRNO = 4095 };
 enum { SEEK_END = 2, PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, F_GET_SEALS = 1034, SEALED = 1 | 2 | 4 | 8 };
-enum { CLOSE_RANGE_CLOEXEC = 4, SIG_SETMASK = 2, SIGKILL = 9, SIGCHLD = 17, SIGSET_BYTES = 8, SFD_CLOEXEC = 02000000 };
+enum { CLOSE_RANGE_CLOEXEC = 4, SIG_BLOCK = 0, SIG_SETMASK = 2, SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGSET_BYTES = 8, SFD_CLOEXEC = 02000000 };
 enum { WNOHANG = 1, WALL = 0x40000000, POLLIN = 1, POLLERR = 8 };
 
 static i64 syscall6(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
@@ -114,12 +116,23 @@ static void __attribute__((noreturn)) leave(u32 status)
 		syscall6(NR_exit_group, status, 0, 0, 0, 0, 0);
 }
 
-/* One write of less than PIPE_BUF bytes: atomic, however many processes of this plan report (pipe(7)). */
+/*
+ * One write of less than PIPE_BUF bytes: atomic, however many processes of this plan report (pipe(7)).
+ * Who started us may have left: then the report is lost, and the SIGPIPE that comes with it is taken away.
+ */
 static void report(u32 kind, u32 what, i32 value, i32 detail)
 {
 	struct report r = { kind, what, value, detail };
-	while (syscall6(NR_write, REPORT_FD, (u64)&r, sizeof(r), 0, 0, 0) == -EINTR)
-		;
+	u64 before = 0, pipe = 1UL << (SIGPIPE - 1), at_once[2] = { 0, 0 };
+	i64 result;
+
+	syscall6(NR_rt_sigprocmask, SIG_BLOCK, (u64)&pipe, (u64)&before, SIGSET_BYTES, 0, 0);
+	do
+		result = syscall6(NR_write, REPORT_FD, (u64)&r, sizeof(r), 0, 0, 0);
+	while (result == -EINTR);
+	if (result == -EPIPE)
+		syscall6(NR_rt_sigtimedwait, (u64)&pipe, 0, (u64)at_once, SIGSET_BYTES, 0, 0);
+	syscall6(NR_rt_sigprocmask, SIG_SETMASK, (u64)&before, 0, SIGSET_BYTES, 0, 0);
 }
 
 static void __attribute__((noreturn)) fail(u32 origin, i32 error, i32 detail)
@@ -339,9 +352,9 @@ static void __attribute__((noreturn)) stand_by(const struct op *o, i64 child)
 	u64 all = ~0UL;
 	u32 status = 0;
 
-	/* What PID 1 of a box holds, the box can reach through /proc/1/fd: a way out, if it is a directory of the host. */
+	/* PID 1 of a box has nothing to report, and what it holds, the box can reach through /proc/1/fd. */
 	if (o->kind == OP_INIT)
-		syscall6(NR_close_range, PLAN_FD, ~0U, 0, 0, 0, 0);
+		syscall6(NR_close, REPORT_FD, 0, 0, 0, 0, 0);
 	/* Block first, look for ended children after: a child that has ended before was reported to nobody. */
 	syscall6(NR_rt_sigprocmask, SIG_SETMASK, (u64)&all, 0, SIGSET_BYTES, 0, 0);
 	i64 signals = syscall6(NR_signalfd4, (u64)-1, (u64)&all, SIGSET_BYTES, SFD_CLOEXEC, 0, 0);

@@ -75,8 +75,8 @@ export type Op =
    */
   | { readonly kind: "supervise"; readonly slot: number; readonly tied: boolean }
   /**
-   * Be PID 1 for the process in `slot` (`--init`): close all descriptors from 3 on, pass signals on to it, reap orphans,
-   * exit as it does (128 + n for a signal). A signal that comes before this operation is lost unless the plan has blocked it.
+   * Be PID 1 for the process in `slot` (`--init`): pass signals on to it, reap orphans, exit as it does
+   * (128 + n for a signal). A signal that comes before this operation is lost unless the plan has blocked it.
    */
   | { readonly kind: "init"; readonly slot: number }
   /** exit_group(2). */

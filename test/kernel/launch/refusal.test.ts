@@ -1,0 +1,94 @@
+/** What the launcher checks before it does anything: a plan that is not ours, or not as it was, is refused. */
+import { expect, test } from "bun:test";
+import { closeSync, readSync, writeSync } from "node:fs";
+import { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from "../../../ffi/constants.ts";
+import { EINVAL } from "../../../ffi/errno.ts";
+import { encodePlan } from "../../../ffi/launcher/encode.ts";
+import { wire } from "../../../ffi/launcher/format.ts";
+import { decodeReport } from "../../../ffi/launcher/report.ts";
+import { addSeals, memfdCreate } from "../../../ffi/libc.ts";
+import { hostArchitecture } from "../../../src/launch/launcher-program.ts";
+import { beginPlan } from "../../../src/launch/plan.ts";
+import { pipe } from "../../helpers/launch-plans.ts";
+
+const program = new URL(`../../../dist/launcher-${hostArchitecture}`, import.meta.url).pathname;
+const allSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+/** Execute raw bytes: exit status and the first report. */
+async function execute(bytes: Uint8Array, seals = allSeals) {
+  const fd = memfdCreate("plan");
+  writeSync(fd, bytes);
+  if (seals !== 0) addSeals(fd, seals);
+  const reports = pipe();
+  const child = Bun.spawn([program], { stdio: ["ignore", "inherit", "inherit", fd, reports.write] });
+  closeSync(reports.write);
+  const record = new Uint8Array(wire.REPORT_BYTES);
+  const length = readSync(reports.read, record);
+  for (const each of [fd, reports.read]) closeSync(each);
+  return { status: await child.exited, report: decodeReport(record.subarray(0, length)) };
+}
+
+/** A plan with every kind of reference in it, which would exit with 7. */
+function goodPlan(): Uint8Array {
+  const plan = beginPlan("exit 7");
+  const slot = plan.slot();
+  plan.syscall("ask", "getpid", [{ slot }, plan.vector(["a", "b"])], { save: slot });
+  plan.add({ kind: "format", slot, into: plan.buffer(24).data, offset: 0 });
+  plan.add({ kind: "exit", code: 7 });
+  return encodePlan(plan.finish(), hostArchitecture);
+}
+
+const ops = wire.HEADER_BYTES;
+const format = ops + wire.OP_BYTES;
+
+/** name, check that refuses it, and how the bytes are altered. */
+const alterations: readonly (readonly [string, number, (view: DataView) => void])[] = [
+  ["another magic number", 1, (view) => view.setUint32(0, 1, true)],
+  ["another version", 1, (view) => view.setUint32(4, 99, true)],
+  ["another size", 1, (view) => view.setUint32(8, view.byteLength + 8, true)],
+  ["too many operations", 2, (view) => view.setUint32(12, 60_000, true)],
+  ["operations outside", 2, (view) => view.setUint32(16, 0xffff_fff8, true)],
+  ["operations not aligned", 2, (view) => view.setUint32(16, ops + 4, true)],
+  ["data outside", 2, (view) => view.setUint32(20, 0xffff_ffff, true)],
+  ["too much data", 2, (view) => view.setUint32(24, 0xffff_ffff, true)],
+  ["relocations outside", 2, (view) => view.setUint32(32, 0x7fff_ffff, true)],
+  ["an unknown operation", 3, (view) => view.setUint16(ops, 99, true)],
+  ["a slot outside, to save in", 3, (view) => view.setUint16(ops + 12, wire.MAX_SLOTS, true)],
+  ["a jump outside at 0", 3, (view) => view.setUint16(ops + 14, 4, true)],
+  ["a jump outside at an error", 3, (view) => view.setUint16(ops + 16, 4, true)],
+  ["an unknown kind of argument", 3, (view) => view.setUint8(ops + 18, 3)],
+  ["a slot outside, to read", 3, (view) => view.setBigUint64(ops + 48, BigInt(wire.MAX_SLOTS), true)],
+  ["an address outside the data", 3, (view) => view.setBigUint64(ops + 56, 1n << 32n, true)],
+  ["too many tolerated errors", 3, (view) => view.setUint8(ops + 24, 9)],
+  ["digits to an address of its choice", 3, (view) => view.setUint8(format + 19, wire.ARG_IMMEDIATE)],
+  ["digits over the end of the data", 3, (view) => view.setBigUint64(format + 56, BigInt(dataSize(view) - 8), true)],
+  ["a pointer outside the data", 4, (view) => view.setUint32(view.getUint32(28, true), dataSize(view), true)],
+  ["a pointer to outside the data", 4, (view) => view.setUint32(view.getUint32(28, true) + 4, 0xffff_ffff, true)],
+];
+
+function dataSize(view: DataView): number {
+  return view.getUint32(24, true);
+}
+
+test("the plan is good as it is", async () => {
+  expect(await execute(goodPlan())).toEqual({ status: 7, report: undefined });
+});
+
+test.each(alterations)("refused: %s", async (_, check, alter) => {
+  const bytes = goodPlan();
+  alter(new DataView(bytes.buffer));
+  const report = { kind: "failed", op: undefined, errno: EINVAL, detail: check } as const;
+  expect(await execute(bytes)).toEqual({ status: 125, report });
+});
+
+test.each([
+  ["no seals", 0],
+  ["one seal too few", allSeals & ~F_SEAL_SHRINK],
+])("refused: a plan with %s, which could change under the checks", async (_, seals) => {
+  const report = { kind: "failed", op: undefined, errno: EINVAL, detail: 0 } as const;
+  expect(await execute(goodPlan(), seals)).toEqual({ status: 125, report });
+});
+
+test("refused: less than a header", async () => {
+  expect(await execute(goodPlan().subarray(0, wire.HEADER_BYTES - 1))).toMatchObject({ status: 125 });
+});
