@@ -16,7 +16,9 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly default
 };
 
 /** Commands that programs call, not people: they stand in no help. */
-export const hiddenCommands: typeof catalogue = {};
+export const hiddenCommands: typeof catalogue = {
+  hook: () => import("./commands/hook.ts"),
+};
 
 export async function loadCommand(name: string): Promise<Command | undefined> {
   const load = [catalogue, hiddenCommands].find((table) => Object.hasOwn(table, name))?.[name];

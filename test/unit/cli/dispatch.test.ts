@@ -101,3 +101,11 @@ test("images of an empty store: the heading; as JSON: an empty list", async () =
 test("version --json", async () => {
   expect(JSON.parse((await devbox(["version", "--json"])).stdout)).toMatchObject({ devbox: version, bun: Bun.version });
 });
+
+test("hook gets its words as they are, and is in no help", async () => {
+  const { stderr, status } = await devbox(["hook", "slirp4netns", "begin", "--directory", "/d"]);
+  expect(stderr).toContain("expected start or stop, got begin");
+  expect(status).toBe(125);
+  expect((await devbox(["hook", "pasta"])).stderr).toStartWith('error: devbox hook: there is none named "pasta"\n');
+  expect((await devbox([])).stdout).not.toMatch(/^ {2}hook/m);
+});
