@@ -34,7 +34,7 @@ export function listImages(context: Context, store: Store): readonly ImageSummar
     }
   });
   return summaries.sort(
-    (a, b) => timeOf(b) - timeOf(a) || (a.name ?? "").localeCompare(b.name ?? "") || a.id.localeCompare(b.id),
+    (a, b) => timeOf(b) - timeOf(a) || nameOrLast(a).localeCompare(nameOrLast(b)) || a.id.localeCompare(b.id),
   );
 }
 
@@ -70,6 +70,10 @@ function referenceOrNothing(name: string): Reference | undefined {
   } catch {
     return undefined;
   }
+}
+
+function nameOrLast({ name }: ImageSummary): string {
+  return name ?? "\u{ffff}";
 }
 
 function timeOf({ created }: ImageSummary): number {

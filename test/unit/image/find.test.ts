@@ -1,0 +1,37 @@
+import { expect, test } from "bun:test";
+import { findImage } from "../../../src/image/find.ts";
+import { readEntries } from "../../../src/store/index-file.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { putImage, temporaryStore } from "../../helpers/temporary-store.ts";
+
+test("by name, by id, by the beginning of an id, by the manifest's digest", async () => {
+  using temporary = temporaryStore();
+  const { store } = temporary;
+  const put = await putImage(temporary, "debian:12", ["x"]);
+  await putImage(temporary, "copy:1", ["x"]);
+  await putImage(temporary, "other:1", ["y"]);
+  const entries = readEntries(store);
+  const find = (text: string) => findImage(store, entries, text);
+  expect(find("debian:12")).toMatchObject({ by: "name", entry: { name: "docker.io/library/debian:12" } });
+  const hex = put.config.slice("sha256:".length);
+  for (const text of [hex, hex.slice(0, 12), put.config, put.manifest.digest]) {
+    const found = find(text);
+    const names = found.by === "id" ? found.entries.map(({ name }) => name) : [];
+    expect(names).toEqual(["docker.io/library/debian:12", "docker.io/library/copy:1"]);
+  }
+});
+
+test("a name that looks like an id is a name when it is one", async () => {
+  using temporary = temporaryStore();
+  await putImage(temporary, "cafe", ["x"]);
+  expect(findImage(temporary.store, readEntries(temporary.store), "cafe")).toMatchObject({ by: "name" });
+});
+
+test("what is not here, and what is neither name nor id", async () => {
+  using temporary = temporaryStore();
+  await putImage(temporary, "debian:12", ["x"]);
+  const find = (text: string) => failureOf(() => findImage(temporary.store, readEntries(temporary.store), text));
+  expect(find("debian:13")).toMatchObject({ code: "IMAGE_NOT_FOUND", because: "it is not here" });
+  expect(find("f".repeat(64))).toMatchObject({ code: "IMAGE_NOT_FOUND" });
+  expect(find("No Name")).toMatchObject({ code: "BAD_REFERENCE" });
+});
