@@ -17,6 +17,7 @@ import {
   RESOLVE_IN_ROOT,
 } from "../../ffi/constants.ts";
 import { DevboxError } from "../core/errors.ts";
+import { becomeInit } from "../launch/init.ts";
 import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
 import { cloneWithUserNamespace } from "../launch/userns.ts";
 import type { NamespaceType, RuntimeConfig } from "../oci/runtime.ts";
@@ -102,8 +103,8 @@ function planInit(plan: PlanBuilder, input: SandboxInput): void {
   if (terminal !== undefined) attachConsole(context, terminal);
   if (input.awaitGo) awaitGo(plan);
   becomeUser(plan, process, config.linux.seccomp, input.facts.architecture);
-  if (input.init) becomeInit(plan);
-  execute(plan, process);
+  if (input.init) becomeInit(plan, () => execute(plan, process));
+  else execute(plan, process);
 }
 
 function deviceBinds(config: RuntimeConfig): { path: string; source: string }[] {
@@ -143,13 +144,4 @@ function awaitGo(plan: PlanBuilder): void {
   plan.here(givenUp);
   plan.add({ kind: "exit", code: 125 });
   plan.here(go);
-}
-
-/** `--init`: the command runs as a child; this process stays PID 1, with no more rights than it, reaps and forwards signals. */
-function becomeInit(plan: PlanBuilder): void {
-  const command = plan.mark("command");
-  const child = plan.slot();
-  plan.syscall("start the command below init", "clone", [17, 0, 0, 0, 0], { save: child, onZero: command });
-  plan.add({ kind: "init", slot: child });
-  plan.here(command);
 }
