@@ -5,12 +5,12 @@ import type { Hooks } from "../oci/runtime.ts";
 /** What a driver is asked for. */
 export interface NetworkRequest {
   readonly ports: readonly PortMapping[];
-  /** Directory of the box, for the API socket, pid file and exit-fd record. Absolute. */
+  /** Directory of the box, for the API socket, pid file and log. Absolute. */
   readonly boxDirectory: string;
   /** Absolute path of the slirp4netns program. */
   readonly helper: string;
-  /** Absolute path of the devbox executable, for the hook. */
-  readonly self: string;
+  /** Command line of this devbox, for the hook; the first word is an absolute path. */
+  readonly self: readonly string[];
 }
 
 /** What a driver contributes to the bundle. */
@@ -23,7 +23,7 @@ export interface NetworkContribution {
   readonly address: string | undefined;
 }
 
-/** A running network: ended by closing `exitHold`, or when its holder dies. */
+/** A network that works: ended by closing the exit pipe's last writing end, or by the poststop hook. */
 export interface RunningNetwork {
   readonly pid: number;
   /** Ports as bound, free ones filled in. */
