@@ -57,7 +57,8 @@ async function descend(source: ImageSource, top: Descriptor | undefined, platfor
     const document = parseManifestDocument(bytes, descriptor.mediaType);
     if (document.kind === "manifest") {
       const { manifest } = document;
-      return { topDigest, manifest, manifestBytes: bytes, manifestDescriptor: describe(descriptor, manifest) };
+      const manifestDescriptor = describe({ ...descriptor, ...platformOf(wanted) }, manifest);
+      return { topDigest, manifest, manifestBytes: bytes, manifestDescriptor };
     }
     wanted = selectPlatform(document.index, platform, image);
   }
@@ -67,5 +68,9 @@ async function descend(source: ImageSource, top: Descriptor | undefined, platfor
 
 /** The descriptor for our own index: annotations of the foreign one name things in the foreign one. */
 function describe({ digest, size, platform }: Descriptor, { mediaType }: Manifest): Descriptor {
-  return { mediaType, digest, size, ...(platform === undefined ? {} : { platform }) };
+  return { mediaType, digest, size, ...platformOf({ platform }) };
+}
+
+function platformOf(entry: { readonly platform?: Platform | undefined } | undefined): { readonly platform?: Platform } {
+  return entry?.platform === undefined ? {} : { platform: entry.platform };
 }
