@@ -1,4 +1,9 @@
-/** Publishing ports through the API socket of slirp4netns (add_hostfwd), and saying why where it does not work. */
+/**
+ * Publishing ports through the API socket of slirp4netns (add_hostfwd), and saying why where it does not work.
+ *
+ * A limit of slirp4netns: to the box, a UDP client on the host's loopback is 10.0.2.2, and with --disable-host-loopback
+ * nothing gets there, so it has no answers. Clients at other addresses of the host have. TCP is not concerned.
+ */
 import { DevboxError, describeCause, errnoName } from "../core/errors.ts";
 import type { PortMapping } from "../core/ports.ts";
 import { askSlirp4netns } from "./api-socket.ts";

@@ -93,8 +93,11 @@ export function withoutUnknownOption(args: readonly string[], log: string): read
   return args.filter((argument) => argument !== unknown);
 }
 
-/** The line of slirp4netns' output that says what went wrong: the last one that is no notice. */
+/** Lines of slirp4netns' output that say nothing about a failure: notices, and "it failed" after what failed. */
+const noReason = /^(?:WARNING|sent tapfd|received tapfd|Starting slirp|\*|child failed|parent failed|$)/;
+
+/** The line of slirp4netns' output that says what went wrong: the last one that is a reason. */
 export function reasonIn(log: string): string | undefined {
   const lines = log.split("\n").map((line) => line.trim());
-  return lines.findLast((line) => line !== "" && !/^(WARNING|sent tapfd|received tapfd|Starting slirp|\*)/i.test(line));
+  return lines.findLast((line) => !noReason.test(line));
 }
