@@ -1,0 +1,92 @@
+import { describe, expect, test } from "bun:test";
+import { CLONE_NEWNS } from "../../../ffi/constants.ts";
+import { explain } from "../../../src/launch/explain.ts";
+import { beginPlan } from "../../../src/launch/plan.ts";
+import { cloneWithUserNamespace, type MapWriter } from "../../../src/launch/userns.ts";
+import type { IdMap } from "../../../src/oci/runtime.ts";
+
+const helpers = { newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap", slirp4netns: undefined };
+const user: MapWriter = { uid: 1000, gid: 100, helpers };
+const root: MapWriter = { uid: 0, gid: 0, helpers: { ...helpers, newuidmap: undefined } };
+const wide: IdMap = {
+  uid: [
+    { containerID: 0, hostID: 1000, size: 1 },
+    { containerID: 1, hostID: 100_000, size: 65_535 },
+  ],
+  gid: [{ containerID: 0, hostID: 100_000, size: 65_536 }],
+};
+const one = (containerID: number): IdMap => ({
+  uid: [{ containerID, hostID: 1000, size: 1 }],
+  gid: [{ containerID, hostID: 100, size: 1 }],
+});
+
+/** The system calls of the plan, without numbers, marks and jumps. */
+function callsOf(map: IdMap, host: MapWriter): string[] {
+  const plan = beginPlan("test");
+  const slot = cloneWithUserNamespace(plan, { label: "clone", flags: CLONE_NEWNS, map, host }, () =>
+    plan.syscall("be the child", "getpid", []),
+  );
+  plan.syscall("go on", "kill", [{ slot }, 0]);
+  return explain(plan.finish())
+    .filter((line) => /\w\(/.test(line))
+    .map((line) => line.replace(/^ *\d+ {2}/, "").replace(/; at 0 goes.*/, ""));
+}
+
+describe("who writes the maps", () => {
+  test("an ordinary user: newuidmap and newgidmap, both started before either is waited for", () => {
+    const calls = callsOf(wide, user);
+    expect(calls.filter((call) => /new.idmap/.test(call))).toEqual([
+      "start newuidmap: clone(SIGCHLD, 0, 0, 0, 0) = $3",
+      'execute /usr/bin/newuidmap: execve("/usr/bin/newuidmap", ["newuidmap", <24 bytes>, "0", "1000", "1", "1", "100000", "65535"], [])',
+      "start newgidmap: clone(SIGCHLD, 0, 0, 0, 0) = $4",
+      'execute /usr/bin/newgidmap: execve("/usr/bin/newgidmap", ["newgidmap", <24 bytes>, "0", "100000", "65536"], [])',
+      "wait for newuidmap: wait4($3, <4 bytes>, __WALL, 0)",
+      "wait for newgidmap: wait4($4, <4 bytes>, __WALL, 0)",
+    ]);
+  });
+
+  test("root: the launcher itself, and setgroups stays allowed", () => {
+    const calls = callsOf(wide, root);
+    expect(calls.filter((call) => call.startsWith("open "))).toEqual([
+      expect.stringContaining("open /proc of the child"),
+      expect.stringContaining("uid_map"),
+      expect.stringContaining("gid_map"),
+    ]);
+    expect(calls.some((call) => call.includes("setgroups(0, 0)"))).toBe(true);
+  });
+
+  test("an ordinary user with one id: the launcher itself, setgroups denied before gid_map", () => {
+    const calls = callsOf(one(0), { ...user, helpers: { ...helpers, newuidmap: undefined, newgidmap: undefined } });
+    const opened = calls.flatMap((call) => call.match(/^open (\w+):/)?.[1] ?? []);
+    expect(opened).toEqual(["setgroups", "uid_map", "gid_map"]);
+    expect(calls.some((call) => call.includes("setgroups(0, 0)"))).toBe(false);
+  });
+
+  test.each(["newuidmap", "newgidmap"])("nobody, when %s is missing", (missing) => {
+    const host = { ...user, helpers: { ...helpers, [missing]: undefined } };
+    expect(() => callsOf(wide, host)).toThrow(`map the ids of the box: ${missing} is not installed`);
+  });
+
+  test("one id of somebody else is no single map", () => {
+    const [mapping] = callsOf({ ...one(0), uid: [{ containerID: 0, hostID: 1001, size: 1 }] }, user).filter((call) =>
+      call.startsWith("execute"),
+    );
+    expect(mapping).toContain('"0", "1001", "1"');
+  });
+});
+
+test("the child becomes root only where the map has one", () => {
+  const becomes = (calls: string[]): string[] => calls.filter((call) => call.startsWith("become"));
+  expect(becomes(callsOf(one(1000), user))).toEqual([]);
+  expect(becomes(callsOf(wide, user))).toEqual([
+    "become group 0 of the user namespace: setresgid(0, 0, 0)",
+    "become user 0 of the user namespace: setresuid(0, 0, 0)",
+  ]);
+});
+
+test("the child closes its copy of the pipe before it waits: else it would wait for itself when the launcher fails", () => {
+  const calls = callsOf(wide, user);
+  const at = (label: string): number => calls.findIndex((call) => call.startsWith(label));
+  expect(at("close the launcher's end")).toBeLessThan(at("wait for the id maps"));
+  expect(at("die with the launcher")).toBeLessThan(at("wait for the id maps"));
+});
