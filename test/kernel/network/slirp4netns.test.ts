@@ -220,9 +220,12 @@ describe("as hooks of another runtime", () => {
 
   test("stop does not take another process with the same pid for it", async () => {
     await using box = await openNetworkBox();
-    writeFileSync(`${box.directory}/slirp4netns.pid`, `${box.pid} 1\n`);
+    const other = Bun.spawn(["cat"], { stdin: "pipe" });
+    writeFileSync(`${box.directory}/slirp4netns.pid`, `${other.pid} 1\n`);
     await stop(box);
-    expect(existsSync(`/proc/${box.pid}`)).toBe(true);
+    other.stdin.end();
+    await other.exited;
+    expect([other.signalCode, other.exitCode]).toEqual([null, 0]);
     expect(existsSync(`${box.directory}/slirp4netns.pid`)).toBe(false);
   });
 
