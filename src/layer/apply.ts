@@ -66,7 +66,7 @@ async function unpack(request: ApplyRequest, blob: number, gate: Gate): Promise<
 }
 
 /** Collect garbage after so many bytes: chunks are freed late otherwise, and the process grows by 15 MB for nothing. */
-const collectEvery = 64 * 1024 * 1024;
+const collectEvery = 32 * 1024 * 1024;
 
 /** Decompress and hash the whole blob, also what follows the archive's end: the diffID is of all of it. */
 async function readStream(

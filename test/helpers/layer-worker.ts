@@ -29,9 +29,10 @@ export interface ApplyOptions {
   readonly diffId?: `sha256:${string}`;
 }
 
-/** `scratch`: a directory that the person may read. */
-export async function startWorker(person: Person, scratch: string): Promise<LayerWorker> {
-  const command = [...namespaceOf(person), process.execPath, main, "__apply-worker"];
+/** `scratch`: a directory that the person may read; `setup`: a shell command in its namespaces before it starts. */
+export async function startWorker(person: Person, scratch: string, setup = ":"): Promise<LayerWorker> {
+  const shell = ["sh", "-c", `${setup} && exec "$@"`, "sh"];
+  const command = [...namespaceOf(person), ...shell, process.execPath, main, "__apply-worker"];
   const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   const replies = lines(child.stdout);
   const reply = async (): Promise<WorkerReply> => {

@@ -2,8 +2,8 @@
 import { chmodSync } from "node:fs";
 import { lchown } from "../../../ffi/libc.ts";
 import { lremovexattr, lsetxattr } from "../../../ffi/xattr.ts";
-import { errnoName } from "../../core/errors.ts";
-import { toBase64 } from "../byte-string.ts";
+import { DevboxError, errnoName } from "../../core/errors.ts";
+import { type ByteString, toBase64 } from "../byte-string.ts";
 import type { Notes } from "../notes.ts";
 import { opaqueAttribute, opaqueValue } from "../overlay.ts";
 import type { Pending } from "../protocol.ts";
@@ -53,11 +53,20 @@ function finishDirectory(tree: LayerTree, node: DirectoryNode, notes: Notes): vo
 }
 
 function describeLink(tree: LayerTree, link: PendingLink): Pending["links"][number] {
-  const slash = link.target.lastIndexOf("/");
-  const directory = findDirectory(tree, slash === -1 ? "" : link.target.slice(0, slash));
-  const stats = directory === undefined ? undefined : statIn(tree, directory, link.target.slice(slash + 1));
-  const below = stats !== undefined && !isWhiteout(stats);
-  return { path: toBase64(pathOf(link)), target: toBase64(link.target), below };
+  return { path: toBase64(pathOf(link)), target: toBase64(link.target), below: hasOwnTarget(tree, link.target) };
+}
+
+/** Something of this layer stands at the target, or in the way to it, since the link came. */
+function hasOwnTarget(tree: LayerTree, target: ByteString): boolean {
+  const slash = target.lastIndexOf("/");
+  try {
+    const directory = findDirectory(tree, slash === -1 ? "" : target.slice(0, slash));
+    const stats = directory === undefined ? undefined : statIn(tree, directory, target.slice(slash + 1));
+    return stats !== undefined && !isWhiteout(stats);
+  } catch (error) {
+    if (error instanceof DevboxError) return true;
+    throw error;
+  }
 }
 
 function pathOf({ directory, name }: Pick<PendingLink, "directory" | "name">): string {

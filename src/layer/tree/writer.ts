@@ -74,6 +74,7 @@ function describeRoot(tree: LayerTree, entry: TarEntry): void {
   if (entry.type !== "directory") {
     throw invalid(entry, "the root can only be a directory");
   }
+  chmodSync("/", entry.mode & 0o777);
   tree.root.entry = entry;
 }
 
@@ -133,20 +134,21 @@ function makeDevice(tree: LayerTree, notes: Notes, entry: TarEntry, directory: D
 
 function makeLink(tree: LayerTree, entry: TarEntry, directory: DirectoryNode, name: ByteString): void {
   const target = cleanPath(entry.linkTarget);
+  if (target.startsWith(`${cleanPath(entry.path)}/`))
+    throw invalid(entry, "it would replace the directory of its target");
   const slash = target.lastIndexOf("/");
   const targetName = target.slice(slash + 1);
   const targetDirectory =
     targetName === "" ? undefined : findDirectory(tree, slash === -1 ? "" : target.slice(0, slash));
-  if (targetDirectory === directory && targetName === name) return;
   const stats = targetDirectory === undefined ? undefined : statIn(tree, targetDirectory, targetName);
   if (targetDirectory === undefined || stats === undefined || isWhiteout(stats)) {
     awaitLink(tree, directory, name, target);
     return;
   }
-  if (stats.isDirectory()) {
-    throw invalid(entry, `${display(target)} is a directory, which cannot be linked`);
-  }
-  if (targetDirectory !== directory && targetDirectory.path === undefined && directory.path === undefined) {
+  if (stats.isDirectory()) throw invalid(entry, `${display(target)} is a directory, which cannot be linked`);
+  const sameDirectory = targetDirectory === directory;
+  if (sameDirectory && targetName === name) return;
+  if (!sameDirectory && targetDirectory.path === undefined && directory.path === undefined) {
     throw invalid(entry, "both paths of this hard link are too long");
   }
   // The new path last: going to a deep directory for it leaves an absolute path valid. link(2) follows no symbolic link.

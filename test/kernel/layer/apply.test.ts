@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Failed, type Laboratory, openLaboratory } from "../../helpers/layer-stack.ts";
-import { digestOf } from "../../helpers/layer-worker.ts";
+import { digestOf, startWorker } from "../../helpers/layer-worker.ts";
 import { differences, type Listing } from "../../helpers/listing.ts";
 import { caller, ordinaryUser, type Person, temporaryDirectory } from "../../helpers/machine.ts";
 import { type TarItem, tar } from "../../helpers/tar-builder.ts";
@@ -391,6 +391,16 @@ describe.each(people)("as $name", (person) => {
     lab.worker.send({ kind: "abort" });
     expect(await lab.worker.reply()).toMatchObject({ kind: "failed", code: "INTERRUPTED" });
     expect(await lab.worker.apply(tar([{ path: "f" }]), target)).toMatchObject({ kind: "applied" });
+  });
+
+  test("a full disk is said, and the worker goes on", async () => {
+    const target = await lab.newTarget();
+    await using full = await startWorker(person, temporary.path, `mount -t tmpfs -o size=1m none ${target}`);
+    const archive = tar([{ path: "d/big", content: Buffer.alloc(3_000_000, 1) }]);
+    expect(await full.apply(archive, target)).toMatchObject({ code: "STORE_FULL", step: "apply layer 1: d/big" });
+    full.send({ kind: "remove", path: join(target, "d") });
+    expect(await full.reply()).toEqual({ kind: "removed" });
+    expect(await full.apply(tar([{ path: "small" }]), target)).toMatchObject({ kind: "applied" });
   });
 
   test("the worker ends with its parent, also within an apply", async () => {
