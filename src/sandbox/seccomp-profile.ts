@@ -5,11 +5,9 @@
  * A list of what is allowed; other calls fail with EPERM, and those newer than the list with ENOSYS (see seccomp.ts).
  * Capabilities open more of it: what a capability is needed for anyway is left to the kernel's own check.
  */
+import { ENOSYS, EPERM } from "../../ffi/errno.ts";
 import type { Architecture } from "../../ffi/syscalls.ts";
 import type { Seccomp, SeccompArgument, SeccompRule } from "../oci/runtime.ts";
-
-const EPERM = 1;
-const ENOSYS = 38;
 
 /** Calls that any box may make. ptrace and its kin are safe since 4.8, where a tracer can no longer slip by the filter. */
 const allowedCalls =

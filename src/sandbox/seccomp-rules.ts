@@ -1,4 +1,5 @@
 /** Seccomp rules put in order: from the lists of config.json to what becomes of each call. No code yet. */
+import { ENOSYS, EPERM } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Seccomp, SeccompAction, SeccompRule } from "../oci/runtime.ts";
 import { type Condition, toCondition } from "./seccomp-conditions.ts";
@@ -15,9 +16,6 @@ const returnValues: Readonly<Record<Exclude<SeccompAction, "SCMP_ACT_NOTIFY">, n
   SCMP_ACT_LOG: 0x7ffc_0000,
   SCMP_ACT_ALLOW: 0x7fff_0000,
 };
-
-const EPERM = 1;
-const ENOSYS = 38;
 
 /** One answer to a call, given when all conditions hold. */
 export interface Clause {
