@@ -7,8 +7,8 @@ export type SettleRequest = Omit<Extract<WorkerRequest, { kind: "settle" }>, "ki
 
 /** Settle in the next free worker; a layer with nothing pending needs none. @throws DevboxError LAYER_* */
 export async function settleLayer(pool: WorkerPool, request: SettleRequest): Promise<void> {
-  const { parents, links } = request.pending;
-  if (parents.length === 0 && links.length === 0) return;
+  const { parents, links, whiteouts } = request.pending;
+  if (parents.length + links.length + whiteouts.length === 0) return;
   await pool.use(async (worker) => {
     worker.send({ kind: "settle", ...request });
     const reply = await worker.reply();

@@ -1,24 +1,5 @@
-/** How a layer's blob is compressed: by media type, or by its first bytes. */
-import { mediaTypes } from "../oci/descriptor.ts";
+/** How a layer's blob is compressed, by its first bytes; by its media type: oci/media-type.ts. */
 import type { Compression } from "./protocol.ts";
-
-const byMediaType: Readonly<Record<string, Compression>> = {
-  [mediaTypes.ociLayer]: "none",
-  [mediaTypes.ociLayerGzip]: "gzip",
-  [mediaTypes.ociLayerZstd]: "zstd",
-  [mediaTypes.ociForeignLayer]: "none",
-  [mediaTypes.ociForeignLayerGzip]: "gzip",
-  [mediaTypes.ociForeignLayerZstd]: "zstd",
-  [mediaTypes.dockerLayer]: "none",
-  [mediaTypes.dockerLayerGzip]: "gzip",
-  [mediaTypes.dockerLayerZstd]: "zstd",
-  [mediaTypes.dockerForeignLayerGzip]: "gzip",
-};
-
-/** undefined: not the media type of a layer that devbox can apply. */
-export function compressionOfMediaType(mediaType: string): Compression | undefined {
-  return byMediaType[mediaType];
-}
 
 /** RFC 1952 section 2.3.1. */
 const gzipMagic = [0x1f, 0x8b];

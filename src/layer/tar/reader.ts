@@ -3,74 +3,19 @@
  * never looks at the file system, and refuses what is not an archive with the byte where it stopped making sense.
  */
 import { DevboxError } from "../../core/errors.ts";
-import { type ByteString, display } from "../byte-string.ts";
-import type { EntryType, Segment, SparseMap, TarEntry } from "./entry.ts";
-import { type Described, describeEntry, mergeGlobals, noExtensions, pathOf, sizeOf } from "./extensions.ts";
-import { blockSize, isZeroBlock, type RawHeader, readHeader } from "./header.ts";
+import { display } from "../byte-string.ts";
+import { beginExtension, endBody, skip } from "./body.ts";
+import type { EntryType } from "./entry.ts";
+import { type Described, describeEntry, noExtensions, pathOf, sizeOf } from "./extensions.ts";
+import { beginFile, onGnuSparse, onSparseMap } from "./file-entry.ts";
+import { blockSize, isZeroBlock, readHeader } from "./header.ts";
 import { invalidArchive } from "./invalid.ts";
-import { type PaxRecord, parsePax } from "./pax.ts";
-import {
-  checkedMap,
-  createMapReader,
-  type MapReader,
-  type PaxSparse,
-  paxSparse,
-  readGnuRealSize,
-  readGnuSegments,
-} from "./sparse.ts";
-
-/** Extended headers beyond this are refused: a path is 4 KiB, all attributes of a file 64 KiB each. */
-export const maxExtensionBytes = 1 << 20;
-
-export interface TarSink {
-  begin(entry: TarEntry): void;
-  /** The next data of the entry, `chunk[start, end)`; valid during the call only. */
-  data(chunk: Buffer, start: number, end: number): void;
-  /** All data of the entry has come. */
-  end(): void;
-}
+import type { State, TarSink } from "./state.ts";
 
 export interface TarReader {
   push(chunk: Buffer): void;
   /** The stream is at its end. Throws LAYER_TRUNCATED if the archive is not. */
   finish(): void;
-}
-
-/** Where in the archive the reader is. */
-type Phase =
-  | { readonly kind: "header" }
-  /** One zero block seen: a second one ends the archive. */
-  | { readonly kind: "half-ended" }
-  | { readonly kind: "ended" }
-  | { readonly kind: "extension"; readonly flag: string; readonly size: number; readonly parts: Buffer[] }
-  | {
-      readonly kind: "gnu-sparse";
-      readonly described: Described;
-      readonly segments: Segment[];
-      readonly realSize: number;
-    }
-  | {
-      readonly kind: "sparse-map";
-      readonly described: Described;
-      readonly map: MapReader;
-      readonly realSize: number;
-      mapBytes: number;
-    }
-  | { readonly kind: "data" | "skip" };
-
-interface State {
-  phase: Phase;
-  /** Bytes of extension, data or skip still to come, then padding. */
-  left: number;
-  padding: number;
-  /** Bytes of the archive consumed. */
-  offset: number;
-  readonly block: Buffer;
-  blockFill: number;
-  extensions: ReturnType<typeof noExtensions>;
-  globals: PaxRecord[];
-  /** Name of the entry under way, for errors. */
-  current: string;
 }
 
 export function createTarReader(sink: TarSink): TarReader {
@@ -194,108 +139,6 @@ function typeOf(described: Described): EntryType {
     described.offset,
     display(pathOf(described)),
   );
-}
-
-function beginExtension(state: State, header: RawHeader, offset: number): void {
-  if (!(header.size >= 0 && header.size <= maxExtensionBytes)) {
-    throw invalidArchive(`an extended header of ${header.size} bytes is more than ${maxExtensionBytes}`, offset);
-  }
-  state.phase = { kind: "extension", flag: header.flag, size: header.size, parts: [] };
-  expectBody(state, header.size);
-}
-
-/** `size` bytes and their padding to a whole block come next. */
-function expectBody(state: State, size: number): void {
-  state.left = size;
-  state.padding = (blockSize - (size % blockSize)) % blockSize;
-  if (size === 0) endBody(state);
-}
-
-function skip(state: State, size: number): void {
-  state.phase = { kind: "skip" };
-  expectBody(state, size);
-}
-
-/** What was collected is complete, or the data and its padding are over: a header comes next. */
-function endBody(state: State): void {
-  const { phase } = state;
-  state.phase = { kind: "header" };
-  if (phase.kind !== "extension") return;
-  const data = phase.parts.length === 1 && phase.parts[0] ? phase.parts[0] : Buffer.concat(phase.parts);
-  const start = state.offset - blockSize * Math.ceil(phase.size / blockSize);
-  const text = (): string => data.toString("latin1", 0, data.indexOf(0) === -1 ? data.length : data.indexOf(0));
-  if (phase.flag === "g") state.globals = mergeGlobals(state.globals, parsePax(data, start));
-  else if (phase.flag === "L") state.extensions.longPath = text();
-  else if (phase.flag === "K") state.extensions.longLink = text();
-  else state.extensions.pax = parsePax(data, start);
-}
-
-function beginFile(state: State, sink: TarSink, described: Described, block: Buffer): void {
-  const { header, extensions } = described;
-  if (header.flag === "S" && header.gnu) {
-    const { segments, more } = readGnuSegments(block, "header");
-    const realSize = readGnuRealSize(block);
-    if (more) state.phase = { kind: "gnu-sparse", described, segments, realSize };
-    else emitSparse(state, sink, described, { segments, realSize }, sizeOf(described));
-    return;
-  }
-  const sparse = paxSparse(extensions.pax);
-  if (sparse === undefined) emitFile(state, sink, described, sizeOf(described), undefined);
-  else beginPaxSparse(state, sink, withPath(described, sparse.name), sparse);
-}
-
-/** Sparse files of the pax formats go under a made-up name, for tools that do not know them. */
-function withPath(described: Described, name: ByteString | undefined): Described {
-  if (name === undefined) return described;
-  const pax = [...described.extensions.pax, { key: "path", value: name }];
-  return { ...described, extensions: { ...described.extensions, pax } };
-}
-
-function beginPaxSparse(state: State, sink: TarSink, described: Described, sparse: PaxSparse): void {
-  const { segments, realSize } = sparse;
-  if (segments !== undefined) emitSparse(state, sink, described, { segments, realSize }, sizeOf(described));
-  else state.phase = { kind: "sparse-map", described, map: createMapReader(), realSize, mapBytes: 0 };
-}
-
-function onGnuSparse(state: State, sink: TarSink, phase: Extract<Phase, { kind: "gnu-sparse" }>, block: Buffer): void {
-  const { described, segments, realSize } = phase;
-  const next = readGnuSegments(block, "extension");
-  segments.push(...next.segments);
-  if (segments.length * 24 > maxExtensionBytes) throw badMap(described);
-  if (!next.more) emitSparse(state, sink, described, { segments, realSize }, sizeOf(described));
-}
-
-function onSparseMap(state: State, sink: TarSink, phase: Extract<Phase, { kind: "sparse-map" }>, block: Buffer): void {
-  const { described, map, realSize } = phase;
-  phase.mapBytes += blockSize;
-  const result = map.push(block);
-  if (result === "invalid" || phase.mapBytes > Math.min(maxExtensionBytes, sizeOf(described))) throw badMap(described);
-  if (result) {
-    emitSparse(state, sink, described, { segments: map.segments(), realSize }, sizeOf(described) - phase.mapBytes);
-  }
-}
-
-function emitSparse(state: State, sink: TarSink, described: Described, map: SparseMap, dataSize: number): void {
-  const sparse = checkedMap(map.segments, map.realSize, dataSize);
-  if (sparse === undefined) throw badMap(described);
-  emitFile(state, sink, described, dataSize, sparse);
-}
-
-function badMap(described: Described): DevboxError {
-  return invalidArchive("its map of sparse data is not valid", described.offset, display(pathOf(described)));
-}
-
-function emitFile(
-  state: State,
-  sink: TarSink,
-  described: Described,
-  dataSize: number,
-  sparse: TarEntry["sparse"],
-): void {
-  sink.begin(describeEntry(described, { type: "file", path: pathOf(described), dataSize, sparse }));
-  state.phase = { kind: "data" };
-  if (dataSize === 0) sink.end();
-  expectBody(state, dataSize);
 }
 
 /** An archive may end without its two zero blocks, as GNU tar and Go accept, but not within an entry. */

@@ -12,7 +12,7 @@ import { cleanPath, parseEntryName } from "../entry-name.ts";
 import type { Notes } from "../notes.ts";
 import { deviceAttribute } from "../overlay.ts";
 import type { TarEntry } from "../tar/entry.ts";
-import type { TarSink } from "../tar/reader.ts";
+import type { TarSink } from "../tar/state.ts";
 import type { DirectoryNode, LayerTree, PendingLink } from "./directory.ts";
 import { closeFile, type OpenFile, openFile, writeFile } from "./file.ts";
 import { ensureDirectory, findDirectory } from "./lookup.ts";
