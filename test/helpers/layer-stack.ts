@@ -6,7 +6,6 @@ import { type LayerWorker, namespaceOf, startWorker } from "./layer-worker.ts";
 import { type Listing, listTree } from "./listing.ts";
 import type { Person, TemporaryDirectory } from "./machine.ts";
 
-export type Applied = Extract<WorkerReply, { readonly kind: "applied" }>;
 export type Failed = Extract<WorkerReply, { readonly kind: "failed" }>;
 
 export interface Laboratory extends AsyncDisposable {

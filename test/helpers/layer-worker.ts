@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Compression, Pending, WorkerReply, WorkerRequest } from "../../src/layer/protocol.ts";
+import type { Compression, WorkerReply, WorkerRequest } from "../../src/layer/protocol.ts";
 import type { Person } from "./machine.ts";
 
 const main = join(import.meta.dir, "../../src/main.ts");
@@ -70,8 +70,6 @@ export async function startWorker(person: Person, scratch: string, setup = ":"):
     },
   };
 }
-
-export const noPending: Pending = { parents: [], links: [], whiteouts: [] };
 
 export function digestOf(bytes: Buffer): `sha256:${string}` {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;

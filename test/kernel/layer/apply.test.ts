@@ -248,65 +248,6 @@ describe.each(people)("as $name", (person) => {
     expect(await failed(tar([{ path: "f" }]), { diffId })).toMatchObject({ code: "DIGEST_MISMATCH" });
   });
 
-  test.each<[string, TarItem[], string, string]>([
-    ["dot-dot", [{ path: "a/../../etc/passwd" }], "LAYER_ESCAPE", "apply layer 1: a/../../etc/passwd"],
-    [
-      "dot-dot in the target of a hard link",
-      [{ path: "h", type: "1", link: "../f" }],
-      "LAYER_ESCAPE",
-      "apply layer 1: h: ../f",
-    ],
-    ["a file as a directory", [{ path: "f" }, { path: "f/x" }], "LAYER_INVALID", "apply layer 1: f/x: in f"],
-    ["a loop", [{ path: "l", type: "2", link: "l" }, { path: "l/x" }], "LAYER_INVALID", "apply layer 1: l/x: in l"],
-    ["the root as a file", [{ path: "/", type: "0" }], "LAYER_INVALID", "apply layer 1: /"],
-    ["a whiteout of nothing", [{ path: "a/.wh." }], "LAYER_INVALID", "apply layer 1: a/.wh."],
-    ["a whiteout of ..", [{ path: "a/.wh..." }], "LAYER_INVALID", "apply layer 1: a/.wh..."],
-    ["a whiteout with something inside", [{ path: ".wh.a/b" }], "LAYER_INVALID", "apply layer 1: .wh.a/b"],
-    [
-      "a name of 256 bytes",
-      [{ path: "x", pax: { path: "n".repeat(256) } }],
-      "LAYER_INVALID",
-      `apply layer 1: ${"n".repeat(200)}…`,
-    ],
-    ["a symbolic link to nowhere", [{ path: "l", type: "2", link: "" }], "LAYER_IO", "apply layer 1: l"],
-    [
-      "a hard link to a directory",
-      [{ path: "d/" }, { path: "h", type: "1", link: "d" }],
-      "LAYER_INVALID",
-      "apply layer 1: h",
-    ],
-  ])("%s is refused, naming layer and entry", async (_, items, code, step) => {
-    expect(await failed(tar(items))).toMatchObject({ code, step });
-  });
-
-  // Root of the host owns every id.
-  test.skipIf(person.uid === 0)("an owner beyond the map is said, with what an administrator can do", async () => {
-    const failure = await failed(tar([{ path: "f", uid: 100_000 }]));
-    expect(failure).toMatchObject({ code: "NO_SUBIDS", step: "apply layer 1: f: give it to 100000:0" });
-    expect(failure.hint).toContain("usermod --add-subuids");
-  });
-
-  test("nothing outside is touched, whatever links lead there", async () => {
-    const outside = join(temporary.path, `outside-${person.name}`);
-    mkdirSync(outside, { mode: 0o777 });
-    writeFileSync(join(outside, "victim"), "untouched");
-    const { listing, target } = await applied([
-      { path: "a", type: "2", link: outside },
-      { path: "a/victim", content: "overwritten" },
-      { path: "b", type: "2", link: `${"../".repeat(30)}${outside}` },
-      { path: "b/new", content: "new" },
-      { path: `${outside}/absolute`, content: "absolute" },
-      { path: "swap/" },
-      { path: "swap/inner/" },
-      { path: "swap", type: "2", link: outside },
-      { path: "swap/inner/x", content: "x" },
-    ]);
-    expect(readFileSync(join(outside, "victim"), "utf8")).toBe("untouched");
-    expect(await lab.run("ls", outside)).toBe("victim\n");
-    expect([...listing.keys()]).toContain(`.${outside}/victim`);
-    expect(existsSync(join(target, outside, "absolute"))).toBe(true);
-  });
-
   test("a link where the store meant a directory is not followed by removal", async () => {
     const outside = join(temporary.path, `kept-${person.name}`);
     mkdirSync(outside);
@@ -323,32 +264,6 @@ describe.each(people)("as $name", (person) => {
     lab.worker.send({ kind: "remove", path: target });
     expect(await lab.worker.reply()).toEqual({ kind: "removed" });
     expect(existsSync(target)).toBe(false);
-  });
-
-  test("bombs: by size, by ratio", async () => {
-    const zeros = tar([{ path: "zeros", content: Buffer.alloc(3_000_000) }]);
-    const bomb = await failed(gzipSync(zeros), { compression: "gzip", maxBytes: 1_000_000 });
-    expect(bomb).toMatchObject({ code: "LAYER_TOO_LARGE", step: "apply layer 1: unpack" });
-    const chunk = zstdCompressSync(Buffer.alloc(64 * 1024 * 1024));
-    const head = zstdCompressSync(tar([{ path: "zeros", size: 5 * 1024 ** 3 }], false));
-    const blob = Buffer.concat([head, ...Array.from({ length: 5 }, () => chunk)]);
-    expect(await failed(blob, { compression: "zstd" })).toMatchObject({ code: "LAYER_TOO_LARGE" });
-  });
-
-  test("cut and damaged streams", async () => {
-    const archive = tar([{ path: "f", content: crypto.getRandomValues(Buffer.alloc(60_000)) }]);
-    const [gzip, zstd] = [gzipSync(archive), zstdCompressSync(archive)];
-    expect(await failed(archive.subarray(0, 30_000))).toMatchObject({ code: "LAYER_TRUNCATED" });
-    expect(await failed(gzip.subarray(0, -3), { compression: "gzip" })).toMatchObject({ code: "LAYER_TRUNCATED" });
-    expect(await failed(zstd.subarray(0, -600), { compression: "zstd" })).toMatchObject({ code: "LAYER_TRUNCATED" });
-    expect(await failed(zstd.subarray(0, 5), { compression: "zstd" })).toMatchObject({ code: "LAYER_TRUNCATED" });
-    const garbage = Buffer.concat([zstd, Buffer.from("garbage")]);
-    expect(await failed(garbage, { compression: "zstd" })).toMatchObject({ code: "LAYER_INVALID" });
-    expect(await failed(Buffer.from("no gzip"), { compression: "gzip" })).toMatchObject({ code: "LAYER_INVALID" });
-    expect(await failed(Buffer.from("no zstd"), { compression: "zstd" })).toMatchObject({ code: "LAYER_INVALID" });
-    const damaged = Buffer.from(gzip);
-    damaged[30_000] = (damaged[30_000] ?? 0) ^ 0xff;
-    expect((await failed(damaged, { compression: "gzip" })).code).toMatch(/LAYER_INVALID|LAYER_TRUNCATED/);
   });
 
   test("the blob is read as far as it is there", async () => {
