@@ -94,8 +94,6 @@ async function sendThrough(dispatcher: Dispatcher, request: HttpRequest, signal:
     throw new TransportFailure(url, error);
   });
   const { body, headers } = response;
-  // A body that nobody reads any more may still fail, when the client is closed say; that must not end the process.
-  body.on("error", () => {});
   const headerValues = (name: string): readonly string[] => {
     const value = headers[name];
     return value === undefined ? [] : typeof value === "string" ? [value] : value;

@@ -72,6 +72,8 @@ export interface FaultyRegistry extends ImageShelf, AsyncDisposable {
   readonly origin: string;
   readonly requests: RecordedRequest[];
   readonly auth: FaultyAuth | undefined;
+  /** Settled when a client closes its connection before it has the whole answer. */
+  readonly hungUp: Promise<void>;
   /** The next `times` requests whose `METHOD /path` matches get this; faults queue, the first that matches is used. */
   fault(match: RegExp, fault: Fault, times?: number): void;
   close(): Promise<void>;
@@ -87,7 +89,11 @@ export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): 
   const faults: { readonly match: RegExp; readonly fault: Fault; left: number }[] = [];
   const requests: RecordedRequest[] = [];
   const shelf = createImageShelf();
+  const hangUp = Promise.withResolvers<void>();
   const handle = async (incoming: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    response.on("close", () => {
+      if (!response.writableFinished) hangUp.resolve();
+    });
     const request = await record(incoming);
     requests.push(request);
     const entry = faults.find(({ match, left }) => left > 0 && match.test(`${request.method} ${request.path}`));
@@ -114,6 +120,7 @@ export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): 
     origin,
     requests,
     auth,
+    hungUp: hangUp.promise,
     fault: (match, fault, times = Number.POSITIVE_INFINITY) => faults.push({ match, fault, left: times }),
     close,
     [Symbol.asyncDispose]: close,

@@ -90,6 +90,15 @@ describe("bearer", () => {
     expect(registry.auth?.issued.length).toBe(2);
   });
 
+  test("many requests whose token is refused share the new one", async () => {
+    await using registry = await startWith({ kind: "bearer", expiresInSeconds: 3600 });
+    await using client = openClient(registry.host);
+    await client.fetchManifest("latest");
+    registry.auth?.revoke();
+    await Promise.all(Array.from({ length: 8 }, () => client.fetchManifest("latest")));
+    expect(registry.auth?.issued.length).toBe(2);
+  });
+
   test("fresh tokens that are refused end in an error, not in a loop", async () => {
     await using registry = await startWith({ kind: "bearer", refusesTokens: true });
     await using client = openClient(registry.host);
@@ -209,10 +218,10 @@ test("schemes that devbox does not know are named", async () => {
 
 test("a 401 of the place that a redirect leads to gets no credentials", async () => {
   await using storage = await startFaultyRegistry({ auth: { kind: "basic", ...login } });
-  await using registry = await startWith({ kind: "basic", ...login });
+  await using registry = await startFaultyRegistry();
   registry.fault(/manifests/, { kind: "redirect", to: `${storage.origin}/v2/team/app/manifests/latest` });
   await using client = openClient(registry.host, recordingContext(), { credentials: password });
   expect((await failureOf(client.fetchManifest("latest"))).code).toBe("REGISTRY_AUTH");
   expect(storage.requests.length).toBeGreaterThan(0);
-  expect(storage.requests.filter(({ headers }) => headers["authorization"])).toEqual([]);
+  expect([...registry.requests, ...storage.requests].filter(({ headers }) => headers["authorization"])).toEqual([]);
 });

@@ -203,15 +203,20 @@ describe("given up", () => {
   });
 });
 
-test("a reader that stops early ends the download", async () => {
-  const large = registry.addBlob(patternBytes(8 * 1024 * 1024));
-  const { stream } = await client.fetchBlob(large);
-  for await (const chunk of stream) {
-    expect(chunk.byteLength).toBeGreaterThan(0);
-    break;
-  }
-  // The connection is gone, not blocked: other requests go on.
+test("a reader that stops early ends the connection", async () => {
+  registry.fault(/blobs/, { kind: "stall", afterBytes: 60_000 }, 1);
+  const { stream } = await client.fetchBlob(blob);
+  for await (const _ of stream) break;
+  await registry.hungUp;
   expect((await download(blob)).bytes.equals(content)).toBe(true);
+});
+
+test("an opened blob that nobody reads does not outlive the client", async () => {
+  registry.fault(/blobs/, { kind: "stall", afterBytes: 60_000 }, 1);
+  const other = openClient(registry.host);
+  await other.fetchBlob(blob);
+  await other.close();
+  await registry.hungUp;
 });
 
 test("a slow reader is not taken for a stall", async () => {

@@ -138,6 +138,13 @@ describe("credential helpers", () => {
     expect(await userAt("docker.io", "library/x")).toBe("all:https://index.docker.io/v1/");
   });
 
+  test("a helper before what is written in the file", async () => {
+    const auths = { "a.example": { auth: encode("file:1") } };
+    write(join(home, ".docker/config.json"), { credsStore: "all", auths });
+    installHelper("all", `printf '{"Username":"helper","Secret":"2"}'`);
+    expect(await userAt("a.example", "x")).toBe("helper:2");
+  });
+
   test("an identity token is told by its user name", async () => {
     write(join(home, ".docker/config.json"), { credsStore: "all" });
     installHelper("all", `printf '{"Username":"<token>","Secret":"id-token"}'`);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import * as http from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -85,6 +85,26 @@ describe("TLS", () => {
     const careless = clientWith({ verify: false, extraCa: [] });
     expect(await get(careless, url)).toBe(200);
     await Promise.all([strict.close(), trusting.close(), careless.close()]);
+  });
+
+  test("extra CAs add to those trusted by default", async () => {
+    await using registry = await startFaultyRegistry({ tls: serverTls(certificates) });
+    const other = join(root, "other");
+    mkdirSync(other);
+    const settings: TlsSettings = { verify: true, extraCa: [readFileSync(makeCertificates(other).ca, "utf8")] };
+    const script = `
+      const { createHttpClient } = await import(${JSON.stringify(join(import.meta.dir, "../../../src/registry/http.ts"))});
+      const loadTls = async () => (${JSON.stringify(settings)});
+      const timeouts = ${JSON.stringify(defaultTimeouts)};
+      const client = createHttpClient({ timeouts, loadTls, proxyFor: () => undefined });
+      const url = new URL("${registry.origin}/v2/");
+      const { status } = await client.send({ method: "GET", url, headers: {} }, new AbortController().signal);
+      process.exit(status === 200 ? 0 : 1);`;
+    // Bun reads what it trusts by default once, so it takes another process to have more of it.
+    const statusWith = (env: Record<string, string>): Promise<number> =>
+      Bun.spawn([process.execPath, "-e", script], { env: { ...process.env, ...env }, stderr: "ignore" }).exited;
+    expect(await statusWith({ NODE_EXTRA_CA_CERTS: certificates.ca })).toBe(0);
+    expect(await statusWith({})).not.toBe(0);
   });
 
   test("the certificate must be for the host", async () => {
