@@ -21,6 +21,7 @@ import type { MountRequest } from "./options.ts";
 import { layerRoots, planRootfs } from "./rootfs.ts";
 import { findInRoot, readTextInRoot } from "./rootfs-view.ts";
 import { isHostFile, prepareSources } from "./sources.ts";
+import { refuseHostSysctls } from "./sysctls.ts";
 import { type BoxUser, resolveUser } from "./users.ts";
 import { volumeMounts } from "./volumes.ts";
 import { generatedMounts, writeBundle } from "./write.ts";
@@ -165,6 +166,7 @@ function refuseNul({ args, env, cwd }: RuntimeProcess): void {
 
 function linuxConfig({ options, idMap, seccomp }: BundleInput): LinuxConfig {
   const { masked, readonly } = protectedPaths(options);
+  refuseHostSysctls(options);
   const isolated = ["user", "mount", "pid", "ipc", "uts", "cgroup"] as const;
   const types = options.network === "host" ? isolated : [...isolated, "network" as const];
   return {
