@@ -84,18 +84,23 @@ async function readableSources(directory: TemporaryDirectory, user: Person): Pro
   return copy;
 }
 
-/** A file system of 64 MB that a test may fill; none where loop devices cannot be had. */
-async function smallFileSystem(directory: TemporaryDirectory, user: Person): Promise<Record<string, string>> {
-  const image = join(directory.path, "small.ext4");
-  const mount = await directory.own("small", user);
-  await $`truncate --size 64M ${image} && mke2fs -q -t ext4 ${image}`.quiet();
+/** Mounts a fresh ext4 of `size` at `directory/name` and gives it to `user`; undefined where loop devices cannot be had. */
+async function mountExt4(
+  directory: TemporaryDirectory,
+  user: Person,
+  name: string,
+  size: string,
+): Promise<string | undefined> {
+  const image = join(directory.path, `${name}.ext4`);
+  const mount = await directory.own(name, user);
+  await $`truncate --size ${size} ${image} && mke2fs -q -t ext4 ${image}`.quiet();
   const mounted = await $`${[...asRoot, "mount", "-o", "loop", image, mount]}`.nothrow().quiet();
   if (mounted.exitCode !== 0) {
-    console.log(`no small file system: ${mounted.stderr.toString().trim()}`);
-    return {};
+    console.log(`no ext4 of our own: ${mounted.stderr.toString().trim()}`);
+    return undefined;
   }
   await $`${[...asRoot, "chown", `${user.uid}:${user.gid}`, mount]}`.quiet();
-  return { DEVBOX_TEST_SMALL_FS: mount };
+  return mount;
 }
 
 async function prepare(
@@ -117,11 +122,12 @@ async function prepare(
       readonly: true,
     }),
   );
+  const small = await mountExt4(directory, user, "small", "64M");
   const given = {
     DEVBOX_TEST_BINARY: binary,
     DEVBOX_TEST_REGISTRY: registry.address,
     DEVBOX_TEST_LAYOUTS: join(cache, "layouts"),
-    ...(await smallFileSystem(directory, user)),
+    ...(small === undefined ? {} : { DEVBOX_TEST_SMALL_FS: small }),
   };
   return { directory, user, sources, given };
 }

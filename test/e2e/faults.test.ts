@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { boxesOnDisk } from "../helpers/box.ts";
 import { type Home, openHome } from "../helpers/devbox.ts";
 import { imageName, smallFileSystem } from "../helpers/given.ts";
 import { descendants, gone } from "../helpers/processes.ts";
@@ -52,7 +53,7 @@ describe(`kill -9 (DEVBOX_TEST_SEED=${random.seed})`, () => {
     const wholeMs = await measure(() => home.ok(run));
     for (let kill = 0; kill < kills; kill++) await killAfter(home, run, random.next() * wholeMs);
     expect(await home.ok(["run", image, "cat", "/etc/os-release"])).toContain("ID=busybox");
-    expect(readdirSync(join(home.store, "boxes"))).toEqual([]);
+    expect(boxesOnDisk(home)).toEqual([]);
   });
 });
 
@@ -81,7 +82,7 @@ describe("at once", () => {
     await home.ok(["pull", "-q", image]);
     const runs = Array.from({ length: 20 }, (_, index) => home.ok(["run", image, "echo", String(index)]));
     expect(await Promise.all(runs)).toEqual(runs.map((_, index) => `${index}\n`));
-    expect(readdirSync(join(home.store, "boxes"))).toEqual([]);
+    expect(boxesOnDisk(home)).toEqual([]);
   });
 });
 

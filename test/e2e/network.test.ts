@@ -1,8 +1,10 @@
 /** devbox run --network. Traffic stays on this machine: to the box, from the box, and to an address of slirp4netns itself. */
 import { expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { join } from "node:path";
 import { boxHome } from "../helpers/box.ts";
-import { namespaceOf } from "../helpers/processes.ts";
+import { descendants, gone, namespaceOf } from "../helpers/processes.ts";
 
 const { home, image } = boxHome();
 const run = (script: string, ...flags: string[]): Promise<string> =>
@@ -74,7 +76,6 @@ test("the host's own loopback is not reachable", async () => {
 test("slirp4netns ends with its box", async () => {
   await using box = home.start(["run", image, "sh", "-c", "echo ready; cat"]);
   await box.output(/ready/);
-  const { descendants, gone } = await import("../helpers/processes.ts");
   const all = descendants(box.pid).map(({ pid }) => pid);
   box.kill("SIGTERM");
   box.kill("SIGKILL");
@@ -82,17 +83,18 @@ test("slirp4netns ends with its box", async () => {
 });
 
 test("a missing slirp4netns is an error that names the package and the two ways without", async () => {
-  const { exitCode, stderr } = await home.run(["run", image, "true"], {
-    env: { PATH: "/nonexistent", DEVBOX_PATH: "" },
-  });
+  const bin = join(home.directory, "bin");
+  mkdirSync(bin);
+  for (const name of ["newuidmap", "newgidmap"]) symlinkSync(`/usr/bin/${name}`, join(bin, name));
+  const { exitCode, stderr } = await home.run(["run", image, "true"], { env: { PATH: bin } });
   expect(exitCode).toBe(125);
-  expect(stderr).toContain("slirp4netns");
+  expect(stderr).toContain("install slirp4netns");
+  expect(stderr).toContain("--network none");
+  expect(stderr).toContain("--network host");
 });
 
 /** The host port that slirp4netns listens on for a box whose devbox has this pid. */
 async function publishedPort(devbox: number): Promise<number> {
-  const { descendants } = await import("../helpers/processes.ts");
-  const { readdirSync, readlinkSync, readFileSync } = await import("node:fs");
   for (const { pid } of descendants(devbox).filter(({ command }) => command.includes("slirp4netns"))) {
     const sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => {
       try {

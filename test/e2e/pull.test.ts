@@ -16,10 +16,10 @@ const inMountNamespace =
     ? ["unshare", "--mount", "--"]
     : ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--"];
 
-/** What umoci unpacks, as root of the default map. zstd is beyond it: the gzip twin has the same content. */
+/** What umoci unpacks, as root of the default map. Layers in zstd are beyond it. */
 async function reference(name: string): Promise<Listing> {
   const bundle = join(home.directory, `umoci-${name}`);
-  const image = `${join(layouts(), name.replace(/-zstd$/, ""))}:latest`;
+  const image = `${join(layouts(), name)}:latest`;
   await $`${[...inUserNamespace(), "umoci", "unpack", "--image", image, bundle]}`.quiet();
   const listing = await listTree(join(bundle, "rootfs"), inUserNamespace());
   await $`${[...inUserNamespace(), "/bin/rm", "-rf", bundle]}`.quiet();
@@ -51,34 +51,33 @@ function chainIds(layout: string): readonly string[] {
   return chain;
 }
 
-for (const name of [
-  "busybox",
-  "busybox-zstd",
-  "debian",
-  "debian-zstd",
-  "forty-layers",
-  "forty-layers-zstd",
-  "many-files",
-  "many-files-zstd",
-]) {
-  test(`${name}: every path, type, mode, owner, time, xattr and content`, async () => {
-    await home.ok(["pull", "-q", imageName(name)]);
-    const theirs = await reference(name);
-    const ours = await pulled(name);
-    expect(differences(withoutOwnTimes(theirs), withoutOwnTimes(ours))).toEqual([]);
-    expect(ours.size).toBeGreaterThan(100);
-    await home.ok(["rmi", imageName(name)]);
-    await home.ok(["prune"]);
+/** The large ones say nothing more when root pulls them. */
+const names =
+  process.getuid?.() === 0 ? ["busybox", "forty-layers"] : ["busybox", "forty-layers", "debian", "many-files"];
+
+for (const name of names) {
+  test(`${name}, gzip and zstd: every path, type, mode, owner, time, xattr and content`, async () => {
+    const theirs = comparable(await reference(name));
+    expect(theirs.size).toBeGreaterThan(100);
+    for (const variant of [name, `${name}-zstd`]) {
+      await home.ok(["pull", "-q", imageName(variant)]);
+      expect(differences(theirs, comparable(await pulled(variant)))).toEqual([]);
+      await home.ok(["rmi", imageName(variant)]);
+      await home.ok(["prune"]);
+    }
   });
 }
 
 /**
- * The time of a directory that no layer has an entry for is the time at which it was made: nothing to compare.
- * These are the root, and what layer 16 and others of forty-layers imply.
+ * Without what is each program's own: the time of a directory that no layer has an entry for is the time at which it was
+ * made, and the device that an empty file stands for is noted in an xattr of ours.
  */
-function withoutOwnTimes(listing: Listing): Listing {
+function comparable(listing: Listing): Listing {
   return new Map(
-    [...listing].map(([path, line]) => [path, line.startsWith("d ") ? line.replace(/mtime=\S+/, "") : line]),
+    [...listing].map(([path, line]) => [
+      path,
+      line.startsWith("d ") ? line.replace(/mtime=\S+/, "") : line.replace(/user\.devbox\.device=0x[0-9a-f]+$/, ""),
+    ]),
   );
 }
 
@@ -92,11 +91,12 @@ test("directories keep the times that their layers give them", async () => {
 test("what is there already is not fetched again", async () => {
   const image = imageName("forty-layers");
   await home.ok(["pull", "-q", image]);
-  const blobs = async (): Promise<string> =>
-    (await $`find ${home.store}/store -newer ${home.directory}/mark -name ${"[0-9a-f]*"}`.text()).trim();
-  await Bun.write(join(home.directory, "mark"), "");
+  // Inode and change time of every blob and every layer.
+  const state = () =>
+    $`stat -c ${"%n %i %Z"} ${home.store}/store/images/blobs/sha256/* ${home.store}/store/layers/*`.text();
+  const before = await state();
   await home.ok(["pull", "-q", image]);
-  expect(await blobs()).toBe("");
+  expect(await state()).toBe(before);
 });
 
 test("pull prints the digest on stdout and progress on stderr", async () => {

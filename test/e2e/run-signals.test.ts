@@ -1,7 +1,6 @@
 /** devbox run: signals are passed on, and nothing outlives devbox. */
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
-import { boxHome } from "../helpers/box.ts";
+import { boxesOnDisk, boxHome } from "../helpers/box.ts";
 import { descendants, gone } from "../helpers/processes.ts";
 
 const { home, image, sh } = boxHome();
@@ -34,15 +33,15 @@ test("kill -9 of devbox ends the box, slirp4netns and their helpers, and the nex
   box.kill("SIGKILL");
   await gone(all.map(({ pid }) => pid));
   expect((await sh("true")).exitCode).toBe(0);
-  expect(readdirSync(`${home.store}/boxes`)).toEqual([]);
+  expect(boxesOnDisk(home)).toEqual([]);
 });
 
 test("a box that ended leaves nothing on disk", async () => {
   expect((await sh("echo x > /file; mkdir -m 0 /closed; chown 5:5 /file")).exitCode).toBe(0);
-  expect(readdirSync(`${home.store}/boxes`)).toEqual([]);
+  expect(boxesOnDisk(home)).toEqual([]);
 });
 
 test("--keep keeps it", async () => {
   expect((await sh("echo x > /file", ["--keep", "--name", "kept"])).exitCode).toBe(0);
-  expect(readdirSync(`${home.store}/boxes`)).toHaveLength(1);
+  expect(boxesOnDisk(home)).toHaveLength(1);
 });

@@ -1,5 +1,7 @@
 /** What most e2e tests start from: a home in which the busybox image is pulled, and a short way to run a script in a box. */
 import { afterAll, beforeAll } from "bun:test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { type Home, openHome, type Result, type RunSettings } from "./devbox.ts";
 import { imageName } from "./given.ts";
 
@@ -37,4 +39,9 @@ export function boxHome(): BoxHome {
     sh: (script, flags = [], settings = {}) => home.run(line(script, flags), settings),
     out: async (script, flags = [], settings = {}) => (await home.ok(line(script, flags), settings)).replace(/\n$/, ""),
   };
+}
+
+/** Ids of the boxes that are on disk, running or not; the directory's own records begin with a dot. */
+export function boxesOnDisk(home: Home): readonly string[] {
+  return readdirSync(join(home.store, "boxes")).filter((name) => !name.startsWith("."));
 }
