@@ -21,12 +21,36 @@ export interface WorkerPool extends AsyncDisposable {
 
 /** @param size how many workers at most: a processor each */
 export function createWorkerPool(start: StartWorker, size: number): WorkerPool {
-  const idle: WorkerProcess[] = [];
-  const waiting: ((worker: WorkerProcess | undefined) => void)[] = [];
-  const living = new Set<WorkerProcess>();
-  let starting: Promise<WorkerProcess> | undefined;
-  let count = 0;
+  const crew = createCrew(start, size);
+  return {
+    warm: crew.warm,
+    async use(task) {
+      const worker = await crew.take();
+      try {
+        return await task({ send: (request) => worker.send(request), reply: () => nextReply(worker) });
+      } finally {
+        crew.giveBack(worker);
+      }
+    },
+    [Symbol.asyncDispose]: crew.end,
+  };
+}
 
+/** Who is there, who is free, who waits. */
+interface Crew {
+  warm(): void;
+  take(): Promise<WorkerProcess>;
+  giveBack(worker: WorkerProcess): void;
+  end(): Promise<void>;
+}
+
+function createCrew(start: StartWorker, size: number): Crew {
+  const idle: WorkerProcess[] = [];
+  const waiting: (() => void)[] = [];
+  const living = new Set<WorkerProcess>();
+  /** Begun by `warm`, not yet taken. */
+  let warmed: Promise<WorkerProcess> | undefined;
+  let count = 0;
   const begin = async (): Promise<WorkerProcess> => {
     count += 1;
     try {
@@ -35,50 +59,36 @@ export function createWorkerPool(start: StartWorker, size: number): WorkerPool {
       return worker;
     } catch (error) {
       count -= 1;
+      // The next in line may try in its place, and hear why it does not work.
+      waiting.shift()?.();
       throw error;
     }
   };
-  const take = async (): Promise<WorkerProcess> => {
-    for (;;) {
-      const free = idle.pop();
-      if (free !== undefined) return free;
-      if (starting !== undefined) {
-        const warmed = starting;
-        starting = undefined;
-        return await warmed;
-      }
-      if (count < size) return await begin();
-      const handed = await new Promise<WorkerProcess | undefined>((resolve) => waiting.push(resolve));
-      if (handed !== undefined) return handed;
-    }
-  };
-  const giveBack = (worker: WorkerProcess): void => {
-    const next = waiting.shift();
-    if (!worker.isAlive()) {
-      living.delete(worker);
-      count -= 1;
-      // The one who waits may start another in its place.
-      next?.(undefined);
-    } else if (next !== undefined) next(worker);
-    else idle.push(worker);
-  };
   return {
     warm() {
-      if (starting !== undefined || count > 0) return;
-      starting = begin();
+      if (warmed !== undefined || count > 0) return;
+      warmed = begin();
       // Whoever takes it sees the failure; if nobody does, it does not matter.
-      starting.catch(() => {});
+      warmed.catch(() => {});
     },
-    async use(task) {
-      const worker = await take();
-      try {
-        return await task({ send: (request) => worker.send(request), reply: () => nextReply(worker) });
-      } finally {
-        giveBack(worker);
+    async take() {
+      for (;;) {
+        const free = idle.pop() ?? warmed ?? (count < size ? begin() : undefined);
+        if (free === warmed) warmed = undefined;
+        if (free !== undefined) return await free;
+        await new Promise<void>((resolve) => waiting.push(resolve));
       }
     },
-    async [Symbol.asyncDispose]() {
-      await starting?.catch(() => {});
+    giveBack(worker) {
+      if (worker.isAlive()) idle.push(worker);
+      else {
+        living.delete(worker);
+        count -= 1;
+      }
+      waiting.shift()?.();
+    },
+    async end() {
+      await warmed?.catch(() => {});
       await Promise.all([...living].map((worker) => worker.end()));
     },
   };

@@ -52,18 +52,27 @@ export async function openIngest(store: Store, wanted: Wanted): Promise<BlobInge
   const step = `store blob ${shortDigest(wanted.digest)}`;
   const fd = attempt(step, () => openSync(path, "a+", 0o600));
   const hasher = new Bun.CryptoHasher(digestAlgorithm(wanted.digest));
-  let written = 0;
-  let committed = false;
   try {
-    written = await rehash(fd, wanted.size, hasher);
+    return createIngest({ store, wanted, path, step, fd, hasher }, await rehash(fd, wanted.size, hasher));
   } catch (error) {
     closeSync(fd);
     throw storeError(error, step);
   }
-  const refuse = (code: "SIZE_MISMATCH" | "DIGEST_MISMATCH", because: string): never => {
-    removeQuietly(path);
-    throw new DevboxError(code, { step, because });
-  };
+}
+
+interface Opened {
+  readonly store: Store;
+  readonly wanted: Wanted;
+  readonly path: string;
+  readonly step: string;
+  readonly fd: number;
+  readonly hasher: Bun.CryptoHasher;
+}
+
+function createIngest(opened: Opened, alreadyWritten: number): BlobIngest {
+  const { store, wanted, path, step, fd, hasher } = opened;
+  let written = alreadyWritten;
+  let committed = false;
   return {
     path,
     get written() {
@@ -71,18 +80,14 @@ export async function openIngest(store: Store, wanted: Wanted): Promise<BlobInge
     },
     append(chunk) {
       if (written + chunk.byteLength > wanted.size) {
-        refuse("SIZE_MISMATCH", `more than the announced ${wanted.size} bytes arrive`);
+        refuse(opened, "SIZE_MISMATCH", `more than the announced ${wanted.size} bytes arrive`);
       }
       attempt(step, () => writeAll(fd, chunk));
       hasher.update(chunk);
       written += chunk.byteLength;
     },
     async seal() {
-      if (written !== wanted.size) refuse("SIZE_MISMATCH", `${wanted.size} bytes were announced, ${written} arrived`);
-      const hex = hasher.digest("hex");
-      if (hex !== digestHex(wanted.digest)) {
-        refuse("DIGEST_MISMATCH", `the digest should be ${digestHex(wanted.digest)}, the content has ${hex}`);
-      }
+      check(opened, written);
       await promisify(fdatasync)(fd).catch((error: unknown) => {
         throw storeError(error, step);
       });
@@ -96,6 +101,20 @@ export async function openIngest(store: Store, wanted: Wanted): Promise<BlobInge
       if (committed) removeQuietly(path);
     },
   };
+}
+
+function check(opened: Opened, written: number): void {
+  const { digest, size } = opened.wanted;
+  if (written !== size) refuse(opened, "SIZE_MISMATCH", `${size} bytes were announced, ${written} arrived`);
+  const hex = opened.hasher.digest("hex");
+  if (hex === digestHex(digest)) return;
+  refuse(opened, "DIGEST_MISMATCH", `the digest should be ${digestHex(digest)}, the content has ${hex}`);
+}
+
+/** What is wrong is deleted: the next pull must not go on with it. */
+function refuse({ path, step }: Opened, code: "SIZE_MISMATCH" | "DIGEST_MISMATCH", because: string): never {
+  removeQuietly(path);
+  throw new DevboxError(code, { step, because });
 }
 
 /** link(2) refuses to replace; what is there has not the right size, or nobody would have asked for the blob. */

@@ -77,12 +77,6 @@ export function withNamed(entries: readonly ImageEntry[], entry: ImageEntry): re
   return dropShadowed([...moved, entry]);
 }
 
-/** The entries without the name; its image stays, nameless, when `keepImage`. */
-export function withoutName(entries: readonly ImageEntry[], name: string, keepImage: boolean): readonly ImageEntry[] {
-  const rest = entries.flatMap((each) => (each.name !== name ? [each] : keepImage ? [nameless(each)] : []));
-  return dropShadowed(rest);
-}
-
 function isSame(a: ImageEntry, b: ImageEntry): boolean {
   return a.name === b.name && a.descriptor.digest === b.descriptor.digest;
 }
