@@ -142,6 +142,16 @@ describe("bearer", () => {
     });
   });
 
+  test("a redirect does not carry the identity token along", async () => {
+    await using elsewhere = await startFaultyRegistry();
+    await using registry = await startWith({ kind: "bearer", identityToken: "id-token" });
+    registry.fault(/POST/, { kind: "redirect", to: `${elsewhere.origin}/token` });
+    const credentials: Credentials = { kind: "identity-token", token: "id-token", source: "helper" };
+    await using client = openClient(registry.host, recordingContext(), { credentials });
+    expect((await failureOf(client.fetchManifest("latest"))).code).toBe("REGISTRY_REFUSED");
+    expect(elsewhere.requests).toEqual([]);
+  });
+
   test("the token server may fail for a while", async () => {
     await using registry = await startWith({ kind: "bearer" });
     registry.fault(/token/, { kind: "status", status: 503 }, 1);
