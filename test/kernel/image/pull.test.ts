@@ -144,6 +144,21 @@ test("wrong content is refused, leaves nothing, and harms no later pull", async 
   expect((await pullHere(context, store, `${registry.host}/corrupt`)).isNew).toBe(true);
 });
 
+test("a layer whose archive is right but whose blob is another than announced gets no name", async () => {
+  await using temporary = temporaryPullStore();
+  const { manifest } = registry.addImage("renamed", "latest", { layers: twoLayers.layers.slice(0, 1) });
+  const [layer] = manifest.layers;
+  if (layer === undefined) throw new Error("no layers");
+  const announced = digestOf("another");
+  registry.addManifest("renamed", "latest", { ...manifest, layers: [{ ...layer, digest: announced }] });
+  const there = `${registry.origin}/v2/renamed/blobs/${layer.digest}`;
+  registry.fault(new RegExp(`GET .*renamed/blobs/${announced}`), { kind: "redirect", to: there });
+  await expect(pullHere(temporary.context, temporary.store, `${registry.host}/renamed`)).rejects.toMatchObject({
+    code: "DIGEST_MISMATCH",
+  });
+  expect(listLayers(temporary.store)).toEqual({ layers: [], builds: [], trash: [] });
+});
+
 /** An image whose config says something else than its layer is. */
 function addLying(repository: string, layer: Uint8Array, diffId: Digest): void {
   const config = registry.addBlob(
