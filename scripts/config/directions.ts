@@ -39,7 +39,6 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   "undici-http": ["registry"],
   tar: ["layer"],
   fflate: ["doctor"],
-  "smol-toml": ["registry"],
   citty: ["cli"],
   consola: ["cli"],
 };
