@@ -28,15 +28,20 @@ const MAX_CONNECTIONS_PER_ORIGIN = 16;
 /** An HTTP client; connections are kept until `close`, which ends what is under way. */
 export function createHttpClient(options: HttpOptions): HttpClient {
   const dispatchers = new Map<string, Promise<Dispatcher>>();
-  const dispatcherFor = (url: URL): Promise<Dispatcher> => {
-    const proxy = options.proxyFor(url);
+  const dispatcherFor = (url: URL, proxy: URL | undefined): Promise<Dispatcher> => {
     const key = `${url.protocol} ${proxy?.href ?? "direct"}`;
     const known = dispatchers.get(key) ?? createDispatcher(options, url.protocol === "https:", proxy);
     dispatchers.set(key, known);
     return known;
   };
   return {
-    send: async (request, signal) => sendThrough(await dispatcherFor(request.url), request, signal),
+    send: async (request, signal) => {
+      const proxy = options.proxyFor(request.url);
+      const dispatcher = await dispatcherFor(request.url, proxy);
+      return sendThrough(dispatcher, request, signal).catch((error) => {
+        throw new TransportFailure(request.url, error, proxy);
+      });
+    },
     close: async () => {
       const opened = await Promise.allSettled(dispatchers.values());
       await Promise.all(opened.map((one) => (one.status === "fulfilled" ? one.value.destroy() : undefined)));
@@ -82,16 +87,13 @@ function secureOptions(settings: TlsSettings): {
 
 async function sendThrough(dispatcher: Dispatcher, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
   const { url } = request;
-  const exchange = undiciRequest.call(dispatcher, {
+  const response = await undiciRequest.call(dispatcher, {
     origin: url.origin,
     path: url.pathname + url.search,
     method: request.method,
     headers: request.headers,
     body: request.body ?? null,
     signal,
-  });
-  const response = await exchange.catch((error) => {
-    throw new TransportFailure(url, error);
   });
   const { body, headers } = response;
   const headerValues = (name: string): readonly string[] => {

@@ -27,10 +27,13 @@ export class TransportFailure extends Error {
   override readonly name = "TransportFailure";
   /** Whom it was with: a redirect may have led away from the registry. */
   readonly url: URL;
+  /** The proxy between, which may be the one to blame. */
+  readonly proxy: URL | undefined;
 
-  constructor(url: URL, cause: unknown) {
+  constructor(url: URL, cause: unknown, proxy?: URL) {
     super("the exchange broke off", { cause });
     this.url = url;
+    this.proxy = proxy;
   }
 }
 
@@ -63,10 +66,11 @@ function errorCode(error: unknown): string {
  */
 export function transportError(failure: TransportFailure, step: string, signal: AbortSignal, tries = 1): DevboxError {
   if (signal.aborted) return interrupted(signal, step);
-  const { cause, url } = failure;
+  const { cause, proxy, url } = failure;
   const code = errorCode(cause);
   const isTls = tlsCode.test(code);
-  const because = `${url.host} ${describe(cause, code, isTls)}${tries > 1 ? `; tried ${tries} times` : ""}`;
+  const whom = proxy === undefined ? url.host : `${url.host}, asked through the proxy ${proxy.host},`;
+  const because = `${whom} ${describe(cause, code, isTls)}${tries > 1 ? `; tried ${tries} times` : ""}`;
   return new DevboxError(isTls ? "REGISTRY_TLS" : "REGISTRY_UNREACHABLE", { step, because, cause });
 }
 

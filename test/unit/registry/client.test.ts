@@ -115,6 +115,19 @@ describe("in words", () => {
     ]);
   });
 
+  test("a proxy that nobody runs", async () => {
+    const proxy = `127.0.0.1:${await closedPort()}`;
+    await using client = openClient(
+      "registry.invalid",
+      recordingContext({ HTTPS_PROXY: `http://me:hunter2@${proxy}` }),
+    );
+    const error = await failureOf(client.resolve("latest"));
+    expect([error.code, error.because]).toEqual([
+      "REGISTRY_UNREACHABLE",
+      `registry.invalid, asked through the proxy ${proxy}, refused the connection (ECONNREFUSED)`,
+    ]);
+  });
+
   test("a page of HTML instead of an answer", async () => {
     await using registry = await startRegistry();
     registry.fault(/manifests/, { kind: "status", status: 403, body: "<html>hunter2</html>" });
