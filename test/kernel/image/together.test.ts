@@ -59,6 +59,25 @@ test("processes that pull the same image share the work: nothing is fetched twic
   expect(readEntries(store)).toHaveLength(1);
 });
 
+test("processes that pull different images share a blob that both have", async () => {
+  await using temporary = temporaryPullStore();
+  const { store } = temporary;
+  const [a, b, shared] = layers;
+  if (a === undefined || b === undefined || shared === undefined) throw new Error("three layers");
+  const { manifest } = registry.addImage("left-of", "latest", { layers: [a, shared] });
+  registry.addImage("right-of", "latest", { layers: [b, a, shared] });
+  const digest = manifest.layers[1]?.digest ?? "missing";
+  // Slow enough for the other to come while it is under way.
+  registry.fault(new RegExp(`GET .*-of/blobs/${digest}`), { kind: "slow", chunkBytes: 20_000, everyMs: 20 });
+  const pulls = ["left-of", "right-of"].map((name) => pullElsewhere(store, `${registry.host}/${name}`));
+  for (const each of pulls) {
+    expect(await each.errors()).toBe("");
+    expect(await each.exited).toBe(0);
+  }
+  expect(registry.requests.filter(({ path }) => path.endsWith(`-of/blobs/${digest}`))).toHaveLength(1);
+  expectWhole(store, 5);
+});
+
 /** Kill the process at its `nth` event; false: it was through before. */
 async function killAt(pulling: PullingProcess, nth: number): Promise<boolean> {
   let count = 0;
