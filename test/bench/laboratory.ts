@@ -1,9 +1,9 @@
 /** Where the benches run: an ext4 with a journal in a file, an ordinary user at home in it, the peers' storage beside devbox's. */
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { $ } from "bun";
 import { imageCache } from "../helpers/images/cache.ts";
-import { asRoot, openTun, ordinaryUser, type Person, temporaryDirectory } from "../helpers/machine.ts";
+import { mountExt4, openTun, ordinaryUser, type Person, temporaryDirectory } from "../helpers/machine.ts";
 import { startRegistry } from "../helpers/registry.ts";
 
 export interface Laboratory extends AsyncDisposable {
@@ -27,13 +27,8 @@ export async function openLaboratory(): Promise<Laboratory> {
   const directory = stack.use(temporaryDirectory("devbox-bench"));
   const user = await ordinaryUser();
   await openTun();
-  const disk = join(directory.path, "disk.ext4");
-  const mount = join(directory.path, "disk");
-  mkdirSync(mount);
-  await $`truncate --size 12G ${disk} && mke2fs -q -t ext4 ${disk}`.quiet();
-  await $`${[...asRoot, "mount", "-o", "loop", disk, mount]}`.quiet();
-  const home = join(mount, "home");
-  await $`${[...asRoot, "install", "-d", "-o", String(user.uid), "-g", String(user.gid), home]}`.quiet();
+  const home = await mountExt4(directory, "home", "12G", user);
+  if (home === undefined) throw new Error("the benches need a loop device for a file system of their own");
   const cache = await imageCache();
   const registry = stack.use(
     await startRegistry({

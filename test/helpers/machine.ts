@@ -2,7 +2,7 @@
  * The machine that tests, demo and benches run on: who is root, who is the ordinary user, and a temporary directory
  * that is gone afterwards with all that was mounted in it.
  */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
@@ -58,30 +58,62 @@ export async function openTun(): Promise<void> {
   await $`${[...asRoot, "sh", "-c", script]}`.quiet();
 }
 
-/** A directory that others may pass through; at disposal everything mounted in it is unmounted and all of it removed. */
-export interface TemporaryDirectory extends AsyncDisposable {
+/** A directory that others may pass through. */
+export interface WorkDirectory {
   readonly path: string;
   /** A directory in it that belongs to `person`. */
   readonly own: (name: string, person: Person, mode?: number) => Promise<string>;
 }
 
-export function temporaryDirectory(label: string): TemporaryDirectory {
-  const path = mkdtempSync(join(tmpdir(), `${label}-`));
-  chmodSync(path, 0o755);
+export function workDirectory(path: string): WorkDirectory {
   return {
     path,
     async own(name, person, mode = 0o700) {
       const directory = join(path, name);
-      mkdirSync(directory, { mode });
-      if (person.uid !== userInfo().uid) await $`chown ${person.uid}:${person.gid} ${directory}`.quiet();
+      await $`${[...asRoot, "install", "-d", "-m", mode.toString(8), "-o", String(person.uid), "-g", String(person.gid), directory]}`.quiet();
       return directory;
     },
+  };
+}
+
+/** At disposal everything mounted in it is unmounted and all of it removed. */
+export interface TemporaryDirectory extends WorkDirectory, AsyncDisposable {}
+
+export function temporaryDirectory(label: string): TemporaryDirectory {
+  const path = mkdtempSync(join(tmpdir(), `${label}-`));
+  chmodSync(path, 0o755);
+  return {
+    ...workDirectory(path),
     async [Symbol.asyncDispose]() {
       for (const mount of mountsBelow(path)) await $`${[...asRoot, "umount", "--lazy", mount]}`.nothrow().quiet();
       // By its path: plain `rm` would be the one that is built into Bun's shell.
       await $`${[...asRoot, "/bin/rm", "-rf", "--one-file-system", path]}`.quiet();
     },
   };
+}
+
+/**
+ * Mounts a fresh ext4 (with a journal, in a sparse file) at `directory/name` and gives its root to `owner`.
+ * undefined where loop devices cannot be had: in containers.
+ */
+export async function mountExt4(
+  directory: WorkDirectory,
+  name: string,
+  size: string,
+  owner: Person,
+): Promise<string | undefined> {
+  const image = join(directory.path, `${name}.ext4`);
+  const mount = join(directory.path, name);
+  const made =
+    await $`${[...asRoot, "sh", "-c", 'truncate --size "$1" "$2" && mke2fs -q -t ext4 "$2" && mkdir "$3" && mount -o loop "$2" "$3"', "sh", size, image, mount]}`
+      .nothrow()
+      .quiet();
+  if (made.exitCode !== 0) {
+    console.log(`no ext4 of our own: ${made.stderr.toString().trim()}`);
+    return undefined;
+  }
+  await $`${[...asRoot, "chown", `${owner.uid}:${owner.gid}`, mount]}`.quiet();
+  return mount;
 }
 
 /** Mount points in and below a directory, the innermost first. */
@@ -94,7 +126,7 @@ export function mountsBelow(path: string): readonly string[] {
 }
 
 /** An environment with nothing of the caller's in it: what a test sees is what it was given. */
-export async function freshEnvironment(directory: TemporaryDirectory, person: Person): Promise<Record<string, string>> {
+export async function freshEnvironment(directory: WorkDirectory, person: Person): Promise<Record<string, string>> {
   const label = `${person.name}-${crypto.randomUUID().slice(0, 8)}`;
   return {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
