@@ -20,7 +20,7 @@ export interface PreparedBox {
   readonly created: CreatedBox;
   readonly bundle: Bundle;
   readonly network: BoxNetwork;
-  readonly sandbox: Omit<SandboxInput, "awaitGo" | "held">;
+  readonly sandbox: Omit<SandboxInput, "awaitGo" | "held" | "pipes">;
 }
 
 export interface Surroundings {

@@ -51,7 +51,7 @@ export async function explainRun(context: Context, request: RunRequest): Promise
     const held = Object.keys(network.held);
     const { hooks } = sandbox.config;
     return explain(
-      planCreate({ ...sandbox, awaitGo: hooks?.createRuntime !== undefined, held: ["lock", ...held] }),
+      planCreate({ ...sandbox, awaitGo: hooks?.createRuntime !== undefined, held: ["lock", ...held], pipes: [] }),
     ).join("\n");
   } finally {
     network[Symbol.dispose]();

@@ -2,24 +2,23 @@
  * OCI "create" (runtime-spec runtime.md "Lifecycle" steps 1 to 5): the sandbox is planned and launched, the createRuntime
  * hooks run beside the mounts that the init process makes, and the command waits for `start`.
  */
-import { closeSync, writeSync } from "node:fs";
-import { O_CLOEXEC } from "../../ffi/constants.ts";
-import { describeErrno, ENOENT } from "../../ffi/errno.ts";
+import { closeSync, fstatSync, writeSync } from "node:fs";
+import { O_CLOEXEC, SIGINT, SIGKILL } from "../../ffi/constants.ts";
 import { pipe2 } from "../../ffi/libc.ts";
-import { DevboxError } from "../core/errors.ts";
-import type { LaunchFailure } from "../launch/failure.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
 import { type Launched, launch, type Stdio } from "../launch/launch.ts";
 import type { State } from "../oci/runtime.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
 import { planCreate } from "../sandbox/plan-create.ts";
-import { openConsoleSocket } from "./console-socket.ts";
+import { type ConsoleSocket, openConsoleSocket } from "./console-socket.ts";
+import { explainFailure } from "./explain-failure.ts";
 import { type HookRunner, runHooks } from "./hooks.ts";
 
 export interface CreateInput {
   readonly id: string;
   /** Directory of the bundle, for the hooks' state. */
   readonly bundle: string;
-  readonly sandbox: Omit<SandboxInput, "awaitGo" | "held">;
+  readonly sandbox: Omit<SandboxInput, "awaitGo" | "held" | "pipes">;
   /** Descriptors that the supervisor keeps open for as long as the box lives. */
   readonly held: Readonly<Record<string, number>>;
   readonly stdin: Stdio;
@@ -39,73 +38,108 @@ export interface Container {
 
 /** @throws DevboxError LAUNCH_FAILED, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, HOOK_FAILED; nothing of it runs then. */
 export async function create(input: CreateInput): Promise<Container> {
-  const hooks = [...(input.sandbox.config.hooks?.prestart ?? []), ...(input.sandbox.config.hooks?.createRuntime ?? [])];
-  const gate = hooks.length > 0 ? openGate() : undefined;
+  const { hooks, annotations } = input.sandbox.config;
+  const before = [...(hooks?.prestart ?? []), ...(hooks?.createRuntime ?? [])];
+  const gate = before.length > 0 ? openGate() : undefined;
   using console = input.sandbox.config.process.terminal === true ? openConsoleSocket() : undefined;
-  const plan = planCreate({ ...input.sandbox, awaitGo: gate !== undefined, held: Object.keys(input.held) });
-  const fds = {
-    ...input.held,
-    ...(gate === undefined ? {} : { go: gate.read }),
-    ...(console === undefined ? {} : { console: console.theirs }),
-  };
-  const stdin = console === undefined ? input.stdin : "ignore";
-  const launched = launchOrClose(() => launch(plan, { fds, stdio: [stdin, "inherit", "inherit"], translate }), gate);
-  gate?.closeRead();
-  console?.closeTheirs();
+  const launched = begin(input, gate, console);
+  let pid: number | undefined;
+  let terminal: number | undefined;
   try {
-    const pid = await startedPid(launched);
-    const state: State = { ociVersion: "1.2.0", id: input.id, status: "creating", pid, bundle: input.bundle };
-    const hooked = runHooks("createRuntime", hooks, state, input.runHook);
+    pid = await startedPid(launched);
+    const { id, bundle } = input;
+    const status = "creating";
+    const state: State = {
+      ociVersion: "1.2.0",
+      id,
+      status,
+      pid,
+      bundle,
+      ...(annotations === undefined ? {} : { annotations }),
+    };
+    const hooked = runHooks("createRuntime", before, state, input.runHook);
+    // Awaited below; that it fails in the meantime is no unhandled rejection.
+    hooked.catch(() => {});
     // The socket is read at once: the launcher sends early and the hooks are under way.
-    const terminal = console?.receive();
+    terminal = console?.receive();
     await hooked;
     return { pid, terminal, launched, start: () => gate?.open() };
   } catch (error) {
     gate?.close();
-    await giveUp(launched, error);
-    throw error;
+    if (terminal !== undefined) closeSync(terminal);
+    throw await giveUp(launched, pid, error);
   }
 }
 
-function launchOrClose(start: () => Launched, gate: Gate | undefined): Launched {
+/** Plans and launches. Whatever happens, only the launcher holds its ends of the gate and the console afterwards. */
+function begin(input: CreateInput, gate: Gate | undefined, console: ConsoleSocket | undefined): Launched {
+  const stdio = [console === undefined ? input.stdin : "ignore", "inherit", "inherit"] as const;
   try {
-    return start();
+    const held = Object.keys(input.held);
+    const plan = planCreate({ ...input.sandbox, awaitGo: gate !== undefined, held, pipes: pipesToGive(input, stdio) });
+    const fds = {
+      ...input.held,
+      ...(gate === undefined ? {} : { go: gate.read }),
+      ...(console === undefined ? {} : { console: console.theirs }),
+    };
+    return launch(plan, { fds, stdio, translate: explainFailure });
   } catch (error) {
-    gate?.closeRead();
     gate?.close();
     throw error;
+  } finally {
+    gate?.closeRead();
+    console?.closeTheirs();
+  }
+}
+
+/** Standard streams that are pipes and would be closed to the user of the box. */
+function pipesToGive({ sandbox }: CreateInput, stdio: readonly Stdio[]): number[] {
+  const { terminal, user } = sandbox.config.process;
+  if (terminal === true || user.uid === 0) return [];
+  return stdio.flatMap((stream, number) => (isPipe(stream === "inherit" ? number : stream) ? [number] : []));
+}
+
+function isPipe(stream: number | "ignore"): boolean {
+  try {
+    return stream !== "ignore" && fstatSync(stream).isFIFO();
+  } catch {
+    return false; // a stream that is closed is nobody's
   }
 }
 
 async function startedPid(launched: Launched): Promise<number> {
   const event = await launched.nextEvent();
   if (event?.event === "started") return event.value;
-  await launched.wait();
-  throw new DevboxError("LAUNCH_FAILED", { step: "start the box", because: "the launcher ended without a word" });
+  const status = await launched.wait();
+  const step = "start the box";
+  if (status === 128 + SIGINT) throw new DevboxError("INTERRUPTED", { step, because: "interrupted" });
+  throw new DevboxError("LAUNCH_FAILED", { step, because: `the launcher ended early, with status ${status}` });
 }
 
-/** A box whose creation failed ends by itself (its gate is closed) or is ended; what that brings up travels along. */
-async function giveUp(launched: Launched, first: unknown): Promise<void> {
-  launched.kill(9);
+/**
+ * Ends a box whose creation failed, and waits until it is gone. Returns the error to report: where the box has failed by
+ * itself, a hook that did not find it any more is only what followed.
+ */
+async function giveUp(launched: Launched, pid: number | undefined, first: unknown): Promise<unknown> {
+  // PID 1 takes all of the box along; its supervisor sees that and ends, which tells us.
+  if (pid === undefined) launched.kill(SIGKILL);
+  else killProcess(pid);
   try {
     await launched.wait();
   } catch (error) {
-    if (first instanceof DevboxError && first !== error) first.alsoFailed.push(error);
+    if (!(error instanceof DevboxError) || error === first) return first;
+    error.alsoFailed.push(first);
+    return error;
   }
+  return first;
 }
 
-/** What the command itself is to blame for gets docker's exit codes 126 and 127. */
-function translate({ op, label, errno }: LaunchFailure): DevboxError | undefined {
-  const isCommand =
-    op.kind === "fail" || (op.kind === "syscall" && op.call === "execve" && (op.tolerate?.length ?? 0) > 0);
-  if (!isCommand) return undefined;
-  if (errno === ENOENT) {
-    const because = label.includes("/")
-      ? "there is no such file in the box, or the interpreter that its first line names is missing"
-      : "there is no such command in the box's PATH";
-    return new DevboxError("COMMAND_NOT_FOUND", { step: label, because });
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // ESRCH: it has ended by itself.
   }
-  return new DevboxError("COMMAND_NOT_EXECUTABLE", { step: label, because: describeErrno(errno) });
 }
 
 interface Gate {
@@ -126,8 +160,14 @@ function openGate(): Gate {
   return {
     read,
     open() {
-      writeSync(write, Uint8Array.of(1));
-      close();
+      try {
+        writeSync(write, Uint8Array.of(1));
+      } catch (error) {
+        // The box has ended meanwhile; `wait` tells how.
+        if (errnoName(error) !== "EPIPE") throw error;
+      } finally {
+        close();
+      }
     },
     close,
     closeRead() {

@@ -1,4 +1,6 @@
 /** Hooks (runtime-spec config.md "POSIX-platform Hooks"): programs that get the state on stdin, one after the other. */
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { memfdCreate } from "../../ffi/libc.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Hook, HookPoint, State } from "../oci/runtime.ts";
 
@@ -21,40 +23,82 @@ export async function runHooks(
 /** Executes a hook as the spec says: its args (with the name as first), only its env, state on stdin, its timeout. */
 export async function runHookProgram(point: HookPoint, hook: Hook, state: State): Promise<void> {
   const step = `${point} hook ${hook.path}`;
-  const [argv0 = hook.path, ...args] = hook.args ?? [hook.path];
-  const environment = (hook.env ?? []).map((entry): [string, string] => {
-    const equals = entry.indexOf("=");
-    return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
-  });
-  const child = spawnHook(step, hook, argv0, args, Object.fromEntries(environment), state);
-  const [status, errors] = await Promise.all([child.exited, new Response(child.stderr).text()]);
-  if (child.signalCode === "SIGKILL" && hook.timeout !== undefined)
-    throw new DevboxError("HOOK_FAILED", { step, because: `it took longer than its timeout of ${hook.timeout} s` });
-  if (status !== 0) {
-    const said = errors.trim().split("\n").at(-1) ?? "";
-    throw new DevboxError("HOOK_FAILED", { step, because: `exit status ${status}${said === "" ? "" : `: ${said}`}` });
+  // A file, and not a pipe: who waits for a pipe's end waits for every daemon that the hook leaves behind.
+  const errors = memfdCreate("hook-errors");
+  try {
+    const child = spawnHook(step, hook, state, errors);
+    const isInTime = await endsInTime(child, hook.timeout);
+    if (!isInTime)
+      throw new DevboxError("HOOK_FAILED", { step, because: `it took longer than its timeout of ${hook.timeout} s` });
+    if (child.exitCode === 0) return;
+    const end = child.signalCode === null ? `exit status ${child.exitCode}` : `ended by ${child.signalCode}`;
+    const said = lastLine(errors);
+    throw new DevboxError("HOOK_FAILED", { step, because: said === "" ? end : `${end}: ${said}` });
+  } finally {
+    closeSync(errors);
   }
 }
 
-function spawnHook(
-  step: string,
-  hook: Hook,
-  argv0: string,
-  args: readonly string[],
-  env: Record<string, string>,
-  state: State,
-): Bun.Subprocess<Uint8Array, "ignore", "pipe"> {
+type HookProcess = Pick<Bun.Subprocess, "pid" | "exited" | "exitCode" | "signalCode">;
+
+function spawnHook(step: string, hook: Hook, state: State, errors: number): HookProcess {
+  const [argv0 = hook.path, ...args] = hook.args ?? [hook.path];
   try {
     return Bun.spawn({
       cmd: [hook.path, ...args],
       argv0,
-      env,
+      env: Object.fromEntries((hook.env ?? []).map(splitVariable)),
       stdin: new TextEncoder().encode(JSON.stringify(state)),
       stdout: "ignore",
-      stderr: "pipe",
-      ...(hook.timeout === undefined ? {} : { timeout: hook.timeout * 1000, killSignal: "SIGKILL" }),
+      stderr: errors,
+      // A process group of its own, to be ended whole; and Ctrl-C at the terminal is for the box.
+      detached: true,
     });
   } catch (cause) {
     throw new DevboxError("HOOK_FAILED", { step, cause });
   }
+}
+
+function splitVariable(entry: string): [string, string] {
+  const equals = entry.indexOf("=");
+  return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
+}
+
+/** The longest time that a timer can be set to. */
+const maxDelayMs = 2 ** 31 - 1;
+
+/** Waits for the end of a hook; one that is late is killed with all that it has started, and false. */
+async function endsInTime(child: HookProcess, seconds: number | undefined): Promise<boolean> {
+  if (seconds === undefined) {
+    await child.exited;
+    return true;
+  }
+  let isInTime = true;
+  const timer = setTimeout(
+    () => {
+      isInTime = false;
+      killGroup(child.pid);
+    },
+    Math.min(seconds * 1000, maxDelayMs),
+  );
+  await child.exited;
+  clearTimeout(timer);
+  return isInTime;
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // ESRCH: all of it has ended a moment ago.
+  }
+}
+
+const maxErrorBytes = 4096;
+
+function lastLine(file: number): string {
+  const { size } = fstatSync(file);
+  const bytes = new Uint8Array(Math.min(size, maxErrorBytes));
+  readSync(file, bytes, 0, bytes.length, size - bytes.length);
+  return new TextDecoder().decode(bytes).trim().split("\n").at(-1)?.trim() ?? "";
 }

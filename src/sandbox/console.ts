@@ -5,11 +5,8 @@
  */
 import {
   O_CLOEXEC,
-  O_CREAT,
   O_NOCTTY,
-  O_NOFOLLOW,
   O_RDWR,
-  RESOLVE_IN_ROOT,
   SCM_RIGHTS,
   SOL_SOCKET,
   TIOCGPTPEER,
@@ -19,15 +16,16 @@ import {
 } from "../../ffi/constants.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
+import { openPlace } from "./devices.ts";
 import { cloneTree } from "./mounts.ts";
 import { attachMount, openHow, openInRoot, type RootPlan } from "./paths.ts";
 import { closeSlot } from "./steps.ts";
 
 /** Steps that make the terminal; before pivot_root, after devpts is mounted. The slave stays in `slave`. */
 export function openConsole(context: RootPlan, process: RuntimeProcess, slave: { readonly slot: number }): void {
-  const { plan, root, found } = context;
+  const { plan, root } = context;
   const master = { slot: plan.slot() };
-  const how = openHow(O_RDWR | O_NOCTTY | O_CLOEXEC, 0, RESOLVE_IN_ROOT);
+  const how = openHow(O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
   plan.syscall("open a terminal", "openat2", [root, plan.string("dev/pts/ptmx"), { data: how }, 24], {
     save: master.slot,
   });
@@ -41,13 +39,8 @@ export function openConsole(context: RootPlan, process: RuntimeProcess, slave: {
   plan.syscall("give the terminal to the user", "fchown", [slave, process.user.uid, -1]);
   sendDescriptor(context, master);
   closeSlot(plan, master);
-  openInRoot(context, "/dev");
-  const console = plan.string("console");
-  plan.syscall("make /dev/console", "openat", [found, console, O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o620], {
-    save: master.slot,
-  });
-  closeSlot(plan, found);
-  plan.syscall("make /dev/console", "dup", [master], { save: found.slot });
+  openInRoot({ ...context, found: master }, "/dev");
+  openPlace(context, master, "console");
   closeSlot(plan, master);
   cloneTree(context, "bind the terminal on /dev/console", slave, false);
   attachMount(context, "bind the terminal on /dev/console");

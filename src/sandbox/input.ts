@@ -14,6 +14,8 @@ export interface SandboxInput {
   readonly idMap: IdMap;
   /** For each bind source of config.json: what it is. Decides whether its mount point is a directory or a file. */
   readonly sourceKinds: ReadonlyMap<string, "directory" | "file">;
+  /** Those of the standard streams (0, 1, 2) that are pipes: they are given to the user of the process. */
+  readonly pipes: readonly number[];
   /** Wait for a byte on the descriptor "go" before the command starts (hooks run meanwhile). */
   readonly awaitGo: boolean;
   /** Be PID 1 for the command: reap orphans, forward signals. */

@@ -10,7 +10,7 @@ import {
   MOUNT_ATTR_RDONLY,
 } from "../../ffi/constants.ts";
 import { cloneTree, readonlyTree, setAttributes } from "./mounts.ts";
-import { attachMount, openInRoot, type RootPlan } from "./paths.ts";
+import { attachMount, openDirectoryInRoot, openInRoot, type RootPlan } from "./paths.ts";
 import { closeSlot, jumpTo } from "./steps.ts";
 
 /** Steps that hide files behind /dev/null and directories behind an empty read-only tmpfs. */
@@ -20,7 +20,7 @@ export function maskPaths(context: RootPlan, paths: readonly string[]): void {
   const making = { slot: plan.slot() };
   for (const path of paths) {
     const [file, done] = [plan.mark("mask-file"), plan.mark("masked")];
-    openInRoot(context, path, { directory: true, orElse: file });
+    openDirectoryInRoot(context, path, file);
     emptyDirectory(context, making, `mask ${path}`);
     attachMount(context, `mask ${path}`);
     jumpTo(plan, done);

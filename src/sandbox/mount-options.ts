@@ -61,12 +61,13 @@ const attributeOptions: Readonly<Record<string, readonly [bit: number, set: bool
   symfollow: [MOUNT_ATTR_NOSYMFOLLOW, false],
 };
 
-const propagationOptions: Readonly<Record<string, number>> = {
+/** Propagation types (mount_namespaces(7)) → MS_*. */
+export const propagationOptions = {
   shared: MS_SHARED,
   slave: MS_SLAVE,
   private: MS_PRIVATE,
   unbindable: MS_UNBINDABLE,
-};
+} as const;
 
 /** Options that say nothing to the kernel here: defaults, and hints for other tools. */
 const ignoredOptions: ReadonlySet<string> = new Set([
@@ -94,10 +95,10 @@ export function parseMountOptions(options: readonly string[], type: string | und
       recursive ||= option === "rbind";
       continue;
     }
-    const deep = option.startsWith("r") && !(option in attributeOptions);
+    const deep = option.startsWith("r") && find(attributeOptions, option) === undefined;
     const plain = deep ? option.slice(1) : option;
-    const attribute = attributeOptions[plain];
-    const spread = propagationOptions[plain];
+    const attribute = find(attributeOptions, plain);
+    const spread = find<number>(propagationOptions, plain);
     if (attribute !== undefined) apply(deep ? whole : own, attribute);
     else if (spread !== undefined) [propagation, propagationRecursive] = [spread, deep];
     else if (!ignoredOptions.has(option) && option !== "") parameters.push(option);
@@ -110,6 +111,11 @@ export function parseMountOptions(options: readonly string[], type: string | und
     propagationRecursive,
     parameters,
   };
+}
+
+/** Only what the table itself says: options come from outside, and `constructor` is none. */
+function find<T>(table: Readonly<Record<string, T>>, option: string): T | undefined {
+  return Object.hasOwn(table, option) ? table[option] : undefined;
 }
 
 function apply(into: { set: number; clear: number }, [bit, set]: readonly [number, boolean]): void {

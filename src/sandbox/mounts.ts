@@ -15,7 +15,7 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../ffi/constants.ts";
-import { EBUSY, EINVAL, ENODEV, EPERM } from "../../ffi/errno.ts";
+import { EBUSY, EINVAL, ENODEV, ENOENT, EPERM } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import type { RuntimeMount } from "../oci/runtime.ts";
 import type { SandboxInput } from "./input.ts";
@@ -35,7 +35,10 @@ function typeMount(context: RootPlan, mount: RuntimeMount, options: MountOptions
   const type = mount.type ?? "none";
   const label = `mount ${type} on ${mount.destination}`;
   newFileSystem(context, type, label, options, mount.source);
-  makeDirectoryInRoot(context, mount.destination);
+  setPropagation(context, label, options);
+  // Later steps rely on what they find there, and a symlink could be turned meanwhile by who shares a volume with this
+  // box (CVE-2019-19921): runc wants ordinary directories for these two as well.
+  makeDirectoryInRoot(context, mount.destination, { symlinks: type !== "proc" && type !== "sysfs" });
   attachMount(context, label);
 }
 
@@ -64,17 +67,18 @@ function newFileSystem(
       configure(FSCONFIG_SET_STRING, parameter.slice(0, equals), parameter.slice(equals + 1), `: option ${parameter}`);
   }
   configure(FSCONFIG_CMD_CREATE, undefined, undefined, "");
-  plan.syscall(label, "fsmount", [found, FSMOUNT_CLOEXEC, options.attributes.set], { save: mount.slot });
+  const { set, setRecursive } = options.attributes;
+  plan.syscall(label, "fsmount", [found, FSMOUNT_CLOEXEC, set | setRecursive], { save: mount.slot });
   closeSlot(plan, found);
 }
 
 /**
  * cgroup: version 2 under the box's own cgroup namespace. A host on version 1, or a kernel that refuses it to us
- * (EPERM), shows the host's tree read-only, as runc's rootless spec does.
+ * (EPERM), shows the host's tree read-only, as runc's rootless spec does; a host without cgroups shows none.
  */
 function cgroupMount(context: RootPlan, mount: RuntimeMount, options: MountOptions): void {
   const { plan } = context;
-  const [refused, attach] = [plan.mark("cgroup-refused"), plan.mark("cgroup-attach")];
+  const [refused, attach, none] = [plan.mark("cgroup-refused"), plan.mark("cgroup-attach"), plan.mark("no-cgroup")];
   const label = `mount cgroup2 on ${mount.destination}`;
   newFileSystem(context, "cgroup2", label, options, "cgroup", {
     tolerate: [EPERM, EBUSY, EINVAL, ENODEV],
@@ -83,11 +87,12 @@ function cgroupMount(context: RootPlan, mount: RuntimeMount, options: MountOptio
   jumpTo(plan, attach);
   plan.here(refused);
   closeFound(context);
-  cloneTree(context, "bind the host's /sys/fs/cgroup", { path: "/sys/fs/cgroup" }, true);
+  cloneTree(context, "bind the host's /sys/fs/cgroup", { path: "/sys/fs/cgroup" }, true, none);
   setAttributes(context, "make the host's /sys/fs/cgroup read-only", readonlyTree);
   plan.here(attach);
   makeDirectoryInRoot(context, mount.destination);
   attachMount(context, label);
+  plan.here(none);
 }
 
 export const readonlyTree: MountAttributes = {
@@ -108,17 +113,24 @@ function bindMount(context: RootPlan, mount: RuntimeMount, options: MountOptions
   attachMount(context, label);
 }
 
-/** Steps that leave a detached copy of a mount (a path of the host, or what a slot holds) in `mount`. */
+/**
+ * Steps that leave a detached copy of a mount (a path of the host, or what a slot holds) in `mount`. With `orElse`, a
+ * missing source continues there.
+ */
 export function cloneTree(
   { plan, mount }: RootPlan,
   label: string,
   source: { readonly path: string } | { readonly slot: number },
   recursive: boolean,
+  orElse?: string,
 ): void {
   const [directory, path] = "path" in source ? [AT_FDCWD, source.path] : [source, ""];
   const flags =
     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0) | ("path" in source ? 0 : AT_EMPTY_PATH);
-  plan.syscall(label, "open_tree", [directory, plan.string(path), flags], { save: mount.slot });
+  plan.syscall(label, "open_tree", [directory, plan.string(path), flags], {
+    save: mount.slot,
+    ...(orElse === undefined ? {} : { tolerate: [ENOENT], onError: orElse }),
+  });
 }
 
 /** Steps that set attributes on the detached mount in `mount`: on itself, and on all below it. */

@@ -8,13 +8,16 @@ import {
   O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
-  O_NOFOLLOW,
+  O_NOCTTY,
+  O_NONBLOCK,
   O_PATH,
   O_RDONLY,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  S_IFREG,
 } from "../../ffi/constants.ts";
-import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, EROFS } from "../../ffi/errno.ts";
+import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import { closeSlot, jumpTo } from "./steps.ts";
@@ -43,19 +46,28 @@ export function openHow(flags: number, mode: number, resolve = RESOLVE_IN_ROOT |
 
 const anything = openHow(O_PATH | O_CLOEXEC, 0);
 const anyDirectory = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-const newFile = openHow(O_RDONLY | O_CREAT | O_CLOEXEC, 0o644);
+const ordinaryDirectory = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+const newFile = openHow(O_RDONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o644);
+
+/** Errors that mean "no such path here", also where the path leads over a magic link or in circles (ELOOP). */
+const absent = [ENOENT, ENOTDIR, EACCES, ELOOP];
 
 /** Steps that open `path` (in the root) into `found`. With `orElse`, a missing path continues there. */
 export function openInRoot(
   { plan, root, found }: RootPlan,
   path: string,
-  options: { readonly directory?: boolean; readonly orElse?: string } = {},
+  options: { readonly how?: Data; readonly label?: string; readonly orElse?: string } = {},
 ): void {
-  const how = options.directory === true ? anyDirectory : anything;
-  plan.syscall(`find ${path} in the root`, "openat2", [root, plan.string(inside(path)), { data: how }, howSize], {
+  const { how = anything, label = `find ${path} in the root`, orElse } = options;
+  plan.syscall(label, "openat2", [root, plan.string(inside(path)), { data: how }, howSize], {
     save: found.slot,
-    ...(options.orElse === undefined ? {} : { tolerate: [ENOENT, ENOTDIR, EACCES, ELOOP], onError: options.orElse }),
+    ...(orElse === undefined ? {} : { tolerate: absent, onError: orElse }),
   });
+}
+
+/** Steps that open the directory `path`; a path that is missing, or is something else, continues at `orElse`. */
+export function openDirectoryInRoot(context: RootPlan, path: string, orElse: string): void {
+  openInRoot(context, path, { how: anyDirectory, orElse });
 }
 
 /** Steps that close the descriptor in `found`. */
@@ -63,27 +75,35 @@ export function closeFound({ plan, found }: RootPlan): void {
   closeSlot(plan, found);
 }
 
+export interface DirectoryOptions {
+  /** What the directory is for, in errors: "make the mount point /data/x: read-only file system". */
+  readonly purpose?: string;
+  /** Refuse a path that leads over a symlink, also within the root. */
+  readonly symlinks?: boolean;
+}
+
 /** Steps that make the directory `path` and its parents where they are missing, and leave it open in `found`. */
-export function makeDirectoryInRoot(context: RootPlan, path: string, mode = 0o755): void {
+export function makeDirectoryInRoot(context: RootPlan, path: string, options: DirectoryOptions = {}): void {
   const { plan, root, found } = context;
+  const { purpose = "mount point", symlinks = true } = options;
+  const how = symlinks ? anyDirectory : ordinaryDirectory;
   const done = plan.mark("directory");
   // Most mount points exist; the walk that makes the missing parents is the exception.
   const missing = plan.mark("missing");
-  openInRoot(context, path, { directory: true, orElse: missing });
+  openInRoot(context, path, { how, orElse: missing });
   jumpTo(plan, done);
   plan.here(missing);
   let walked = "";
-  plan.syscall(`open the root`, "openat2", [root, plan.string("."), { data: anyDirectory }, howSize], {
+  plan.syscall("open the root", "openat2", [root, plan.string("."), { data: anyDirectory }, howSize], {
     save: found.slot,
   });
   for (const name of inside(path).split("/")) {
     walked += `/${name}`;
-    // A read-only place is no failure yet: the open that follows tells whether the directory is there.
-    plan.syscall(`make the directory ${walked}`, "mkdirat", [found, plan.string(name), mode], {
-      tolerate: [EEXIST, EROFS, EACCES],
-    });
+    // What exists is EEXIST, also on a read-only file system (mkdir(2)). If it is no directory, or a symlink that leads
+    // nowhere, the open that follows says so.
+    plan.syscall(`make the ${purpose} ${walked}`, "mkdirat", [found, plan.string(name), 0o755], { tolerate: [EEXIST] });
     closeSlot(plan, found);
-    openInRoot(context, walked, { directory: true });
+    openInRoot(context, walked, { how, label: `enter the ${purpose} ${walked}` });
   }
   plan.here(done);
 }
@@ -94,9 +114,7 @@ export function makeDirectoryInRoot(context: RootPlan, path: string, mode = 0o75
  */
 export function makeFileInRoot(context: RootPlan, path: string): void {
   const { plan, root, found } = context;
-  const done = plan.mark("file");
-  const missing = plan.mark("missing");
-  const dangling = plan.mark("dangling");
+  const [done, missing, dangling] = [plan.mark("file"), plan.mark("missing"), plan.mark("dangling")];
   openInRoot(context, path, { orElse: missing });
   jumpTo(plan, done);
   plan.here(missing);
@@ -104,15 +122,13 @@ export function makeFileInRoot(context: RootPlan, path: string): void {
   makeDirectoryInRoot(context, parent);
   closeSlot(plan, found);
   const create = [root, plan.string(inside(path)), { data: newFile }, howSize] as const;
-  plan.syscall(`make the file ${path}`, "openat2", create, { save: found.slot, tolerate: [ENOENT], onError: dangling });
+  const label = `make the mount point ${path}`;
+  plan.syscall(label, "openat2", create, { save: found.slot, tolerate: [ENOENT], onError: dangling });
   jumpTo(plan, done);
   plan.here(dangling);
-  openInRoot(context, parent, { directory: true });
+  openInRoot(context, parent);
   plan.syscall(`replace the dangling symlink ${path}`, "unlinkat", [found, plan.string(name), 0]);
-  plan.syscall(`make the file ${path}`, "openat", [found, plan.string(name), O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644], {
-    save: context.mount.slot,
-  });
-  closeSlot(plan, context.mount);
+  plan.syscall(label, "mknodat", [found, plan.string(name), S_IFREG | 0o644, 0]);
   closeSlot(plan, found);
   openInRoot(context, path);
   plan.here(done);

@@ -12,9 +12,6 @@ import {
   CLONE_NEWNS,
   CLONE_NEWPID,
   CLONE_NEWUTS,
-  O_CLOEXEC,
-  O_WRONLY,
-  RESOLVE_IN_ROOT,
 } from "../../ffi/constants.ts";
 import { DevboxError } from "../core/errors.ts";
 import { becomeInit } from "../launch/init.ts";
@@ -22,16 +19,16 @@ import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts"
 import { cloneWithUserNamespace } from "../launch/userns.ts";
 import type { NamespaceType, RuntimeConfig } from "../oci/runtime.ts";
 import { attachConsole, openConsole } from "./console.ts";
-import { makeDevices } from "./devices.ts";
-import { enterDirectory, execute } from "./exec.ts";
+import { bindDevices, makeDefaultDevices } from "./devices.ts";
+import { closeAtExec, execute } from "./exec.ts";
 import { becomeUser, setLimits } from "./identity.ts";
 import type { SandboxInput } from "./input.ts";
 import { loopbackOps } from "./loopback.ts";
 import { makeReadonly, maskPaths } from "./masks.ts";
 import { mountInRoot } from "./mounts.ts";
-import { inside, openHow, type RootPlan } from "./paths.ts";
+import { inside, makeDirectoryInRoot, type RootPlan } from "./paths.ts";
 import { assembleRoot, enterRoot } from "./rootfs.ts";
-import { closeSlot } from "./steps.ts";
+import { leaveSession, nameHost, setOomScore, setSysctls } from "./surroundings.ts";
 
 const cloneFlags: Readonly<Record<Exclude<NamespaceType, "user" | "time">, number>> = {
   mount: CLONE_NEWNS,
@@ -45,7 +42,7 @@ const cloneFlags: Readonly<Record<Exclude<NamespaceType, "user" | "time">, numbe
 /**
  * The plan that creates and starts a box. Descriptors it expects: "go" with `awaitGo`, "console" with a terminal, and
  * those of `input.held`.
- * @throws DevboxError BAD_CONFIG for what it cannot do: namespaces to join by path, time namespaces
+ * @throws DevboxError BAD_CONFIG for what it cannot do: namespaces to join by path, time namespaces, a shared mount namespace
  */
 export function planCreate(input: SandboxInput): LaunchPlan {
   const { config } = input;
@@ -68,6 +65,10 @@ export function planCreate(input: SandboxInput): LaunchPlan {
 
 function namespaceFlags(config: RuntimeConfig): number {
   let flags = 0;
+  if (!config.linux.namespaces.some(({ type }) => type === "mount")) {
+    const because = "a box without a mount namespace of its own is not supported";
+    throw new DevboxError("BAD_CONFIG", { step: "read linux.namespaces", because });
+  }
   for (const { type, path } of config.linux.namespaces) {
     if (path !== undefined || type === "time") {
       const because = path === undefined ? "time namespaces are not supported" : "joining a namespace is not supported";
@@ -81,54 +82,44 @@ function namespaceFlags(config: RuntimeConfig): number {
 /** The init process, from its first moment as root of its user namespace to the command. */
 function planInit(plan: PlanBuilder, input: SandboxInput): void {
   const { config } = input;
-  const { process } = config;
+  const { process, linux } = config;
   const slot = (): { readonly slot: number } => ({ slot: plan.slot() });
   const context: RootPlan = { plan, root: slot(), found: slot(), mount: slot() };
+  const directory = slot();
   const terminal = process.terminal === true ? slot() : undefined;
 
-  plan.syscall("start a session", "setsid", []);
+  leaveSession(plan);
+  setOomScore(context, config);
   assembleRoot(context, input);
   for (const mount of config.mounts) mountInRoot(context, mount, input);
-  makeDevices(context, deviceBinds(config));
+  if (!bringsDevices(config)) makeDefaultDevices(context);
+  bindDevices(context, linux.devices ?? []);
   if (terminal !== undefined) openConsole(context, process, terminal);
-  setSysctls(context, config.linux.sysctl ?? {});
-  makeReadonly(context, config.linux.readonlyPaths ?? []);
-  maskPaths(context, config.linux.maskedPaths ?? []);
+  setSysctls(context, config);
+  makeReadonly(context, linux.readonlyPaths ?? []);
+  maskPaths(context, linux.maskedPaths ?? []);
   nameHost(plan, config);
   if (ownsNetwork(config)) for (const op of loopbackOps(context.found.slot)) plan.add(op);
-  enterRoot(context, config.root.readonly === true);
+  // By descriptor, resolved in the root: /proc/self/fd/N as a working directory must not lead out (CVE-2024-21626).
+  makeDirectoryInRoot({ ...context, found: directory }, process.cwd, { purpose: "working directory" });
+  enterRoot(context, config);
 
-  setLimits(plan, process);
-  enterDirectory(plan, process.cwd);
+  plan.syscall(`enter ${process.cwd}`, "fchdir", [directory]);
   if (terminal !== undefined) attachConsole(context, terminal);
+  setLimits(plan, process);
+  closeAtExec(plan);
   if (input.awaitGo) awaitGo(plan);
-  becomeUser(plan, process, config.linux.seccomp, input.facts.architecture);
+  becomeUser(plan, input);
   if (input.init) becomeInit(plan, () => execute(plan, process));
   else execute(plan, process);
 }
 
-function deviceBinds(config: RuntimeConfig): { path: string; source: string }[] {
-  return (config.linux.devices ?? []).map(({ path }) => ({ path, source: path }));
-}
-
-/** Namespaced settings (sysctl(8) names) through the /proc of the box, while it is still writable. */
-function setSysctls({ plan, root, found }: RootPlan, sysctls: Readonly<Record<string, string>>): void {
-  const how = { data: openHow(O_WRONLY | O_CLOEXEC, 0, RESOLVE_IN_ROOT) };
-  for (const [name, value] of Object.entries(sysctls)) {
-    const path = `proc/sys/${inside(name.replaceAll(".", "/"))}`;
-    const bytes = new TextEncoder().encode(value);
-    plan.syscall(`open the sysctl ${name}`, "openat2", [root, plan.string(path), how, 24], { save: found.slot });
-    plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
-    closeSlot(plan, found);
-  }
-}
-
-function nameHost(plan: PlanBuilder, { hostname, domainname }: RuntimeConfig): void {
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  if (hostname !== undefined)
-    plan.syscall(`set the host name ${hostname}`, "sethostname", [plan.bytes(bytes(hostname)), bytes(hostname).length]);
-  if (domainname !== undefined)
-    plan.syscall("set the domain name", "setdomainname", [plan.bytes(bytes(domainname)), bytes(domainname).length]);
+/** A directory bound on /dev is used as it is, as runc does: with `-v /dev:/dev` there is nothing to add. */
+function bringsDevices({ mounts }: RuntimeConfig): boolean {
+  return mounts.some(
+    ({ destination, type, options = [] }) =>
+      inside(destination) === "dev" && (type === "bind" || options.includes("bind") || options.includes("rbind")),
+  );
 }
 
 function ownsNetwork(config: RuntimeConfig): boolean {

@@ -3,7 +3,7 @@ import {
   AT_FDCWD,
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
-  MS_BIND,
+  MOVE_MOUNT_F_EMPTY_PATH,
   MS_REC,
   MS_SLAVE,
   O_CLOEXEC,
@@ -12,21 +12,25 @@ import {
 } from "../../ffi/constants.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
+import type { RuntimeConfig } from "../oci/runtime.ts";
 import type { SandboxInput } from "./input.ts";
-import { setAttributes } from "./mounts.ts";
+import { type MountAttributes, propagationOptions } from "./mount-options.ts";
+import { cloneTree, setAttributes } from "./mounts.ts";
 import type { RootPlan } from "./paths.ts";
 import { closeSlot } from "./steps.ts";
 
 type OverlayRoot = Extract<RootfsPlan, { kind: "overlay" }>;
 
-/** mount(2) copies one page of options at most; beyond it the lower layers are named by descriptors, which are shorter. */
+/** mount(2) copies one page of options at most; beyond it the directories are named by descriptors, which are shorter. */
 const optionLimit = 4095;
-/** The layers' descriptors get these numbers, above everything that a launcher is handed. */
+/** The directories' descriptors get numbers from here on, above everything that a launcher is handed. */
 const firstLayerFd = 100;
 
 /** Steps that mount the root file system on `input.mountpoint` and open it into `root`. */
-export function assembleRoot({ plan, root }: RootPlan, input: SandboxInput): void {
-  const { rootfs, mountpoint } = input;
+export function assembleRoot(context: RootPlan, input: SandboxInput): void {
+  const { plan, root } = context;
+  const { rootfs } = input;
+  const mountpoint = plan.string(input.mountpoint);
   // Host mounts keep arriving in bind mounts that ask for it (rslave), ours never leave (mount_namespaces(7)).
   plan.syscall("keep our mounts from the host", "mount", [
     plan.string("none"),
@@ -35,21 +39,17 @@ export function assembleRoot({ plan, root }: RootPlan, input: SandboxInput): voi
     MS_REC | MS_SLAVE,
     0,
   ]);
-  if (rootfs.kind === "overlay") mountOverlay(plan, rootfs, input);
-  else {
-    // pivot_root(2) wants a mount point.
-    const path = plan.string(rootfs.path);
-    plan.syscall(`bind the root file system ${rootfs.path}`, "mount", [
-      path,
-      plan.string(mountpoint),
-      0,
-      MS_BIND | MS_REC,
-      0,
-    ]);
+  if (rootfs.kind === "overlay") {
+    mountOverlay(plan, rootfs, input);
+    plan.syscall("open the root", "openat", [AT_FDCWD, mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
+      save: root.slot,
+    });
+  } else {
+    // pivot_root(2) wants a mount point. By descriptor: a path would lead below the new mount when the root is "/".
+    const label = `bind the root file system ${rootfs.path}`;
+    cloneTree({ ...context, mount: root }, label, { path: rootfs.path }, true);
+    plan.syscall(label, "move_mount", [root, plan.string(""), AT_FDCWD, mountpoint, MOVE_MOUNT_F_EMPTY_PATH]);
   }
-  plan.syscall("open the root", "openat", [AT_FDCWD, plan.string(mountpoint), O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
-    save: root.slot,
-  });
 }
 
 /**
@@ -59,9 +59,10 @@ export function assembleRoot({ plan, root }: RootPlan, input: SandboxInput): voi
  */
 function mountOverlay(plan: PlanBuilder, rootfs: OverlayRoot, input: SandboxInput): void {
   plan.syscall(`enter the store ${input.storeRoot}`, "chdir", [plan.string(input.storeRoot)]);
-  const tail = `,upperdir=${rootfs.upper},workdir=${rootfs.work},userxattr${rootfs.volatile ? ",volatile" : ""}`;
-  let options = `lowerdir=${rootfs.lowers.join(":")}${tail}`;
-  if (options.length > optionLimit) options = `lowerdir=${openLayers(plan, rootfs.lowers).join(":")}${tail}`;
+  const directories = [...rootfs.lowers, rootfs.upper, rootfs.work];
+  const inOnePage = overlayOptions(directories, rootfs.volatile);
+  const short = inOnePage.length <= optionLimit;
+  const options = short ? inOnePage : overlayOptions(openDirectories(plan, directories), rootfs.volatile);
   const overlay = plan.string("overlay");
   plan.syscall("mount overlay on the root", "mount", [
     overlay,
@@ -70,41 +71,57 @@ function mountOverlay(plan: PlanBuilder, rootfs: OverlayRoot, input: SandboxInpu
     0,
     plan.string(options),
   ]);
+  // Not later than this: a working directory of /proc/self/fd/100 must find nothing (CVE-2024-21626).
+  if (!short) plan.syscall("close the layers", "close_range", [firstLayerFd, firstLayerFd + directories.length - 1, 0]);
 }
 
-function openLayers(plan: PlanBuilder, lowers: readonly string[]): string[] {
-  const opened = plan.slot();
-  return lowers.map((path, index) => {
+function overlayOptions(directories: readonly string[], volatile: boolean): string {
+  const lowers = directories.slice(0, -2).join(":");
+  const [upper, work] = directories.slice(-2);
+  return `lowerdir=${lowers},upperdir=${upper},workdir=${work},userxattr${volatile ? ",volatile" : ""}`;
+}
+
+/** From inside /proc/self/fd a descriptor's number is its path: 1000 layers fit, overlayfs takes 500. */
+function openDirectories(plan: PlanBuilder, paths: readonly string[]): string[] {
+  const opened = { slot: plan.slot() };
+  const numbers = paths.map((path, index) => {
+    const label = `open the layer ${path}`;
     const fd = firstLayerFd + index;
-    plan.syscall(`open the layer ${path}`, "openat", [AT_FDCWD, plan.string(path), O_PATH | O_DIRECTORY, 0], {
-      save: opened,
+    plan.syscall(label, "openat", [AT_FDCWD, plan.string(path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
+      save: opened.slot,
     });
-    plan.syscall(`open the layer ${path}`, "dup3", [{ slot: opened }, fd, O_CLOEXEC]);
-    closeSlot(plan, { slot: opened });
-    return `/proc/self/fd/${fd}`;
+    plan.syscall(label, "dup3", [opened, fd, O_CLOEXEC]);
+    closeSlot(plan, opened);
+    return String(fd);
   });
+  plan.syscall("enter /proc/self/fd", "chdir", [plan.string("/proc/self/fd")]);
+  return numbers;
 }
 
 /**
  * Steps that make `root` the root of the mount namespace: both arguments of pivot_root the same, so that the old root
  * lies stacked on the new one and is detached from there (pivot_root(2) "pivot_root(".", ".")").
  */
-export function enterRoot({ plan, root, mount }: RootPlan, readonly: boolean): void {
+export function enterRoot(context: RootPlan, { root, linux }: RuntimeConfig): void {
+  const { plan } = context;
   const dot = plan.string(".");
-  if (readonly) {
-    plan.syscall("open the root for its attributes", "openat", [root, dot, O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
-      save: mount.slot,
-    });
-    setAttributes({ plan, root, found: root, mount }, "make the root read-only", {
-      set: MOUNT_ATTR_RDONLY,
-      clear: 0,
-      setRecursive: 0,
-      clearRecursive: 0,
-    });
-    closeSlot(plan, mount);
-  }
-  plan.syscall("enter the new root", "fchdir", [root]);
+  if (root.readonly === true)
+    setAttributes({ ...context, mount: context.root }, "make the root read-only", readonlyMount);
+  plan.syscall("enter the new root", "fchdir", [context.root]);
   plan.syscall("pivot_root", "pivot_root", [dot, dot]);
   plan.syscall("detach the host's root", "umount2", [dot, MNT_DETACH]);
-  plan.syscall("go to /", "chdir", [plan.string("/")]);
+  const top = plan.string("/");
+  plan.syscall("go to /", "chdir", [top]);
+  // Not before: pivot_root(2) refuses a new root that is shared.
+  const { rootfsPropagation } = linux;
+  if (rootfsPropagation !== undefined)
+    plan.syscall(`make the root ${rootfsPropagation}`, "mount", [
+      plan.string("none"),
+      top,
+      0,
+      propagationOptions[rootfsPropagation],
+      0,
+    ]);
 }
+
+const readonlyMount: MountAttributes = { set: MOUNT_ATTR_RDONLY, clear: 0, setRecursive: 0, clearRecursive: 0 };

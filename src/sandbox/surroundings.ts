@@ -1,0 +1,62 @@
+/** What the process has around it besides its file system: session, keyring, umask, kernel settings, host name. */
+import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/constants.ts";
+import { EACCES, ENOSYS, EPERM } from "../../ffi/errno.ts";
+import type { PlanBuilder } from "../launch/plan.ts";
+import type { RuntimeConfig } from "../oci/runtime.ts";
+import { inside, openHow, openInRoot, type RootPlan } from "./paths.ts";
+import { closeSlot } from "./steps.ts";
+
+/** keyctl(2). */
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+
+/** The user has as many keys as the kernel allows one to have (keyrings(7)). */
+const EDQUOT = 122;
+
+/** docker's, whatever the user's own is: mount points and files of the box are to be readable in it. */
+const defaultUmask = 0o022;
+
+/** Steps that cut what a process inherits from its caller's session: the terminal's signals, keys, the umask. */
+export function leaveSession(plan: PlanBuilder): void {
+  plan.syscall("start a session", "setsid", []);
+  // The caller's keyring may hold tickets and passwords (session-keyring(7)); without a filter, keyctl(2) would read them.
+  // An engine outside may refuse the call, and then refuses it to the box too.
+  plan.syscall("join a new session keyring", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], {
+    tolerate: [ENOSYS, EPERM, EDQUOT],
+  });
+  plan.syscall("set the umask", "umask", [defaultUmask]);
+}
+
+/** Steps for process.oomScoreAdj; through the host's /proc, so before the root is entered. */
+export function setOomScore({ plan, found }: RootPlan, { process }: RuntimeConfig): void {
+  const { oomScoreAdj } = process;
+  if (oomScoreAdj === undefined) return;
+  const label = `set oom_score_adj to ${oomScoreAdj}`;
+  const bytes = new TextEncoder().encode(String(oomScoreAdj));
+  plan.syscall(label, "openat", [AT_FDCWD, plan.string("/proc/self/oom_score_adj"), O_WRONLY | O_CLOEXEC, 0], {
+    save: found.slot,
+  });
+  // To lower it takes CAP_SYS_RESOURCE of the host (proc_pid_oom_score_adj(5)); runc without root goes on as well.
+  plan.syscall(label, "write", [found, plan.bytes(bytes), bytes.length], { tolerate: [EACCES] });
+  closeSlot(plan, found);
+}
+
+/** Steps for namespaced settings (sysctl(8) names) through the /proc of the box, while it is still writable. */
+export function setSysctls(context: RootPlan, { linux }: RuntimeConfig): void {
+  const { plan, found } = context;
+  const how = openHow(O_WRONLY | O_CLOEXEC, 0);
+  for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    const bytes = new TextEncoder().encode(value);
+    openInRoot(context, `/proc/sys/${inside(name.replaceAll(".", "/"))}`, { how, label: `open the sysctl ${name}` });
+    plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
+    closeSlot(plan, found);
+  }
+}
+
+/** Steps for the names of the box's own uts namespace. */
+export function nameHost(plan: PlanBuilder, { hostname, domainname }: RuntimeConfig): void {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  if (hostname !== undefined)
+    plan.syscall(`set the host name ${hostname}`, "sethostname", [plan.bytes(bytes(hostname)), bytes(hostname).length]);
+  if (domainname !== undefined)
+    plan.syscall("set the domain name", "setdomainname", [plan.bytes(bytes(domainname)), bytes(domainname).length]);
+}
