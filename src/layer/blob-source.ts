@@ -9,19 +9,14 @@ export interface Gate {
   /** The first `bytes` of the blob are on disk. */
   advance(bytes: number): void;
   abort(): void;
-  /** Resolves, to the bytes on disk, as soon as they are more than `bytes`; rejects when aborted. */
+  /** Resolves, to the bytes on disk, as soon as they are more than `bytes`; rejects with INTERRUPTED when aborted. */
   beyond(bytes: number): Promise<number>;
-  /** Throws INTERRUPTED after `abort`. */
-  check(): void;
 }
 
 export function createGate(): Gate {
   let onDisk = 0;
   let aborted = false;
   let wake: (() => void) | undefined;
-  const check = (): void => {
-    if (aborted) throw new DevboxError("INTERRUPTED", { step: "apply the layer", because: "it was given up" });
-  };
   return {
     advance: (bytes) => {
       onDisk = Math.max(onDisk, bytes);
@@ -33,14 +28,13 @@ export function createGate(): Gate {
     },
     beyond: async (bytes) => {
       for (;;) {
-        check();
+        if (aborted) throw new DevboxError("INTERRUPTED", { step: "apply the layer", because: "it was given up" });
         if (onDisk > bytes) return onDisk;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
     },
-    check,
   };
 }
 

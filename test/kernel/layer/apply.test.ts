@@ -154,14 +154,28 @@ describe.each(people)("as $name", (person) => {
       { path: "abs/in-real", content: "1" },
       { path: "up", type: "2", link: "../../../real/../made" },
       { path: "up/in-made", content: "2" },
+      { path: "real/abs", type: "2", link: "/made" },
+      { path: "real/abs/in-made-2", content: "2" },
       { path: "abs", type: "2", link: "/other" },
       { path: "abs/in-other", content: "3" },
     ]);
     expect([...listing.keys()].filter((path) => path.includes("in-"))).toEqual([
       "./made/in-made",
+      "./made/in-made-2",
       "./other/in-other",
       "./real/in-real",
     ]);
+  });
+
+  test("a link that is replaced through itself leads elsewhere from then on", async () => {
+    const { listing } = await applied([
+      { path: "d/self", type: "2", link: "." },
+      { path: "d/self/before", content: "x" },
+      { path: "d/self/self", type: "2", link: "/elsewhere" },
+      { path: "d/self/after", content: "x" },
+    ]);
+    const all = [".", "./d", "./d/before", "./d/self", "./elsewhere", "./elsewhere/after"];
+    expect([...listing.keys()]).toEqual(all);
   });
 
   test("sparse files keep their holes", async () => {

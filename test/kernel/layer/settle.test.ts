@@ -169,6 +169,24 @@ describe.each(people)("as $name", (person) => {
     expect(listing.get(".")).toContain("mtime=1000000000.0");
   });
 
+  test("what moves into a directory that the layer describes leaves that as it is", async () => {
+    const below = [{ path: "usr/lib/x86/", mode: 0o700 }];
+    const listing = await merged(below, [
+      { path: "lib/x86/deep", content: "1" },
+      { path: "usr/lib/x86/", mode: 0o711 },
+    ]);
+    expect(listing.get("./usr/lib/x86")).toContain("mode=711");
+    expect(listing.has("./usr/lib/x86/deep")).toBe(true);
+  });
+
+  test("a file that is brought up does not change the time of a directory that the layer describes", async () => {
+    const listing = await merged([
+      { path: "usr/lib/", mtime: 1_234_567_890 },
+      { path: "second", type: "1", link: "usr/lib/libc" },
+    ]);
+    expect(listing.get("./usr/lib")).toContain("mtime=1234567890.0");
+  });
+
   test("a link below that leads out leads nowhere", async () => {
     const trap: TarItem[] = [
       { path: "out", type: "2", link: `../../../..${temporary.path}` },
@@ -209,11 +227,13 @@ describe.each(people)("as $name", (person) => {
     const listing = await merged([
       { path: "kept", type: "1", link: "etc/a" },
       { path: "etc/.wh.a" },
+      { path: "kept-too", type: "1", link: "etc/a" },
       { path: "copy", type: "1", link: "etc/b" },
       { path: "etc/b", content: "another" },
     ]);
     expect(listing.has("./etc/a")).toBe(false);
-    expect(listing.get("./kept")).toContain("size=1");
+    expect(listing.get("./kept")).toContain("size=1 ");
+    expect(listing.get("./kept-too")).toContain("size=1 ");
     expect(listing.get("./copy")).toContain("size=1 ");
     expect(listing.get("./etc/b")).toContain("size=7 ");
   });
@@ -225,8 +245,9 @@ describe.each(people)("as $name", (person) => {
       { path: "y", type: "1", link: "etc/a" },
       { path: "y/", mode: 0o700 },
       { path: "z/link", type: "1", link: "etc/a" },
-      { path: "z", type: "2", link: "etc" },
+      { path: "z", type: "2", link: "elsewhere" },
     ]);
+    expect(listing.has("./elsewhere")).toBe(false);
     expect(listing.get("./x")).toContain("size=10");
     expect(listing.get("./y")).toContain("d mode=700");
     expect(listing.get("./z")).toContain("l mode=777");
