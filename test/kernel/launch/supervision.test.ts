@@ -25,7 +25,7 @@ async function startReady(plan: LaunchPlan): Promise<Launched & Disposable> {
   };
 }
 
-const trap = (signal: string) => `trap 'exit 7' ${signal}; echo ready; while read line; do :; done`;
+const trap = (signal: string) => `trap 'exit 7' ${signal}; echo ready; read line`;
 
 describe("signals sent to the supervisor", () => {
   test("reach the child", async () => {
