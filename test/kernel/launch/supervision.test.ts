@@ -4,7 +4,7 @@ import { closeSync } from "node:fs";
 import { SIGKILL, SIGTERM, SIGUSR1 } from "../../../ffi/constants.ts";
 import { becomeInit } from "../../../src/launch/init.ts";
 import { type Launched, launch } from "../../../src/launch/launch.ts";
-import type { LaunchPlan, PlanBuilder } from "../../../src/launch/plan.ts";
+import { beginPlan, type LaunchPlan, type PlanBuilder } from "../../../src/launch/plan.ts";
 import { boxPlan, executeBusybox, forkPlan, pipe, readUntil } from "../../helpers/launch-plans.ts";
 
 const shell = (script: string) => (plan: PlanBuilder) => executeBusybox(plan, ["sh", "-c", script]);
@@ -88,7 +88,13 @@ describe("the death of devbox", () => {
 
   /** Start a box through a process of its own, kill that one, and read the box's output until nobody is left to write. */
   async function outlives(kind: string): Promise<void> {
-    const child = Bun.spawn([process.execPath, program, kind], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+    // Ours to hold: a pipe of the runtime's would end with the process, and the box by reading its end.
+    const input = pipe();
+    const child = Bun.spawn([process.execPath, program, kind], {
+      stdin: input.read,
+      stdout: "pipe",
+      stderr: "inherit",
+    });
     const reader = child.stdout.getReader();
     const first = await reader.read();
     expect(new TextDecoder().decode(first.value)).toBe("ready\n");
@@ -96,6 +102,7 @@ describe("the death of devbox", () => {
     // The box ignores all signals that can be ignored: this ends only when the box was killed.
     expect((await reader.read()).done).toBe(true);
     await child.exited;
+    for (const fd of [input.read, input.write]) closeSync(fd);
   }
 
   test("ends its box", () => outlives("box"));
@@ -113,4 +120,16 @@ test("an untied supervisor and its box live on when nobody reads reports any mor
   await Bun.write(Bun.file(input.write), "alive\n");
   expect(await readUntil(output.read, /alive/)).toBe("ready\nalive\n");
   for (const fd of [output.read, input.write]) closeSync(fd);
+});
+
+test("a report that nobody will read is lost, and nothing else", async () => {
+  const plan = beginPlan("report to nobody");
+  plan.syscall("wait", "read", [plan.fd("go"), plan.buffer(1), 1]);
+  plan.add({ kind: "report", event: "ready", slot: plan.slot() });
+  plan.add({ kind: "exit", code: 7 });
+  const go = pipe();
+  const launched = launch(plan.finish(), { fds: { go: go.read } });
+  launched.release();
+  for (const fd of [go.read, go.write]) closeSync(fd);
+  expect(await launched.wait()).toBe(7);
 });
