@@ -47,8 +47,9 @@ export async function prepareBox(
     labels: options.labels,
     ephemeral: !options.keep,
   });
+  let network: BoxNetwork | undefined;
   try {
-    const network = await planNetwork(options, facts, created.paths);
+    network = await planNetwork(options, facts, created.paths);
     const bundle = createBundle({
       source,
       options,
@@ -61,6 +62,7 @@ export async function prepareBox(
     });
     return { created, bundle, network, sandbox: sandboxInput(store, facts, idMap, created, bundle, request) };
   } catch (error) {
+    network?.[Symbol.dispose]();
     removeBox(store, created.paths, created.record.name, created.lock);
     throw error;
   }

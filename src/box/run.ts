@@ -4,7 +4,9 @@
  *     reference ─ensure→ image ─prepare→ box, bundle ─create→ container ─start→ command ─wait→ exit status
  */
 
+import { SIGKILL } from "../../ffi/constants.ts";
 import type { Context } from "../core/context.ts";
+import { DevboxError, describeCause } from "../core/errors.ts";
 import { readHostFacts } from "../host/read-facts.ts";
 import { explain } from "../launch/explain.ts";
 import type { Stdio } from "../launch/launch.ts";
@@ -15,7 +17,7 @@ import { finishBox, removeBox, sweepBoxes } from "../store/boxes.ts";
 import { openStore } from "../store/open.ts";
 import { type PreparedBox, prepareBox, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
-import { forwardSignals } from "./signals.ts";
+import { forwardSignals, type SignalForwarder } from "./signals.ts";
 import { findSource } from "./source.ts";
 import { joinTerminal, terminalSize } from "./terminal.ts";
 
@@ -29,16 +31,38 @@ export async function run(context: Context, request: RunRequest): Promise<number
   const source = await findSource(context, around, request);
   using signals = forwardSignals();
   const box = await prepareBox(context, around, source, request);
-  let status = failedStatus;
+  let status: number;
   try {
-    const container = await createContainer(box, request);
+    status = await runPrepared(context, box, request, signals);
+  } catch (error) {
+    await discard(around, box, error);
+    throw error;
+  }
+  try {
+    if (box.created.record.ephemeral) await remove(around, box);
+    else finishBox(box.created, { ...box.created.record, exitCode: status });
+  } catch (error) {
+    // The command has run, and its status is what was asked for; the next devbox cleans up.
+    context.log.warn(`the box could not be cleaned up: ${describeCause(error)}`);
+  }
+  return status;
+}
+
+async function runPrepared(
+  context: Context,
+  box: PreparedBox,
+  request: RunRequest,
+  signals: SignalForwarder,
+): Promise<number> {
+  using _network = box.network;
+  const container = await createContainer(context, box, request);
+  try {
     signals.to((signal) => signalBox(container, signal));
     writeBoxRecord(box.created.paths, { ...box.created.record, status: "running", pid: container.pid });
-    status = await runToEnd(container);
-    return status;
-  } finally {
-    box.network[Symbol.dispose]();
-    await removeOrFinish(around, box, status);
+    return await runToEnd(container, request);
+  } catch (error) {
+    await endBox(container);
+    throw error;
   }
 }
 
@@ -49,18 +73,13 @@ export async function explainRun(context: Context, request: RunRequest): Promise
   const { created, sandbox, network } = await prepareBox(context, around, source, request);
   try {
     const held = Object.keys(network.held);
-    const { hooks } = sandbox.config;
-    return explain(
-      planCreate({ ...sandbox, awaitGo: hooks?.createRuntime !== undefined, held: ["lock", ...held], pipes: [] }),
-    ).join("\n");
+    const awaitGo = sandbox.config.hooks?.createRuntime !== undefined;
+    return explain(planCreate({ ...sandbox, awaitGo, held: ["lock", ...held], pipes: [] })).join("\n");
   } finally {
     network[Symbol.dispose]();
     removeBox(around.store, created.paths, created.record.name, created.lock);
   }
 }
-
-/** docker's exit status for "the engine failed", if nobody learned another. */
-const failedStatus = 125;
 
 function open(context: Context): Surroundings {
   const store = openStore(context.env);
@@ -68,7 +87,7 @@ function open(context: Context): Surroundings {
   return { store, facts: readHostFacts(context.env) };
 }
 
-function createContainer(box: PreparedBox, { options }: RunRequest): Promise<Container> {
+function createContainer(context: Context, box: PreparedBox, { options }: RunRequest): Promise<Container> {
   const { created, sandbox, network } = box;
   const size = options.tty ? terminalSize() : undefined;
   const process = size === undefined ? {} : { consoleSize: { height: size.rows, width: size.columns } };
@@ -80,19 +99,26 @@ function createContainer(box: PreparedBox, { options }: RunRequest): Promise<Con
     held: { lock: created.lock.fd, ...network.held },
     stdin,
     runHook: network.runHook,
+    signal: context.signal,
   });
 }
 
-async function runToEnd({ terminal, launched, start }: Container): Promise<number> {
+async function runToEnd({ terminal, launched, start }: Container, { options }: RunRequest): Promise<number> {
   if (terminal === undefined) {
     start();
     return await launched.wait();
   }
-  using joined = joinTerminal(terminal);
+  using joined = joinTerminal(terminal, options.interactive);
   start();
-  const status = await launched.wait();
-  await joined.drained;
+  const [status] = await Promise.all([launched.wait(), joined.drained]);
   return status;
+}
+
+/** A box that nobody can look after any more. */
+async function endBox(container: Container): Promise<void> {
+  signalBox(container, SIGKILL);
+  // How it ended is of no interest: whoever ends it has an error to report.
+  await container.launched.wait().catch(() => {});
 }
 
 /** A process in the parent namespace may signal PID 1 of the box (pid_namespaces(7)); if it is gone, so is the need. */
@@ -104,12 +130,19 @@ function signalBox({ pid }: Container, signal: number): void {
   }
 }
 
-async function removeOrFinish({ store, facts }: Surroundings, box: PreparedBox, status: number): Promise<void> {
-  const { paths, record, lock } = box.created;
-  if (!record.ephemeral) finishBox({ paths, lock }, { ...record, exitCode: status });
-  else if (!removeBox(store, paths, record.name, lock)) {
-    // What the box made under other ids can be removed only from inside the user namespace.
-    const { emptyTrash } = await import("../image/trash.ts");
-    await emptyTrash(store, facts);
+/** Takes a box that did not come up off the disk; what goes wrong with that travels along with `error`. */
+async function discard(around: Surroundings, box: PreparedBox, error: unknown): Promise<void> {
+  try {
+    await remove(around, box);
+  } catch (second) {
+    if (error instanceof DevboxError) error.alsoFailed.push(second);
   }
+}
+
+async function remove({ store, facts }: Surroundings, { created }: PreparedBox): Promise<void> {
+  const { paths, record, lock } = created;
+  if (removeBox(store, paths, record.name, lock)) return;
+  // What the box made under other ids can be removed only from inside the user namespace.
+  const { emptyTrash } = await import("../image/trash.ts");
+  await emptyTrash(store, facts);
 }

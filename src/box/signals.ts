@@ -3,7 +3,8 @@ import { constants } from "node:os";
 
 /**
  * Not forwarded: SIGKILL and SIGSTOP cannot be caught; SIGCHLD and SIGWINCH are about us; SIGPIPE is an errno here; the
- * job-control stops (Ctrl-Z) stop devbox like any program of the shell; faults are our own.
+ * job-control stops (Ctrl-Z) stop devbox like any program of the shell; faults are our own; SIGPWR belongs to
+ * JavaScriptCore, which stops its threads with it.
  */
 const forwarded = [
   "SIGHUP",
@@ -19,11 +20,15 @@ const forwarded = [
   "SIGXFSZ",
   "SIGVTALRM",
   "SIGIO",
-  "SIGPWR",
 ] as const satisfies readonly NodeJS.Signals[];
 
+export interface SignalForwarder extends Disposable {
+  /** Where signals go. */
+  to(send: (signal: number) => void): void;
+}
+
 /** Forwards from now on; what comes before `to` is known is kept and sent then. */
-export function forwardSignals(): Disposable & { to(send: (signal: number) => void): void } {
+export function forwardSignals(): SignalForwarder {
   const early: number[] = [];
   let deliver = (signal: number): void => void early.push(signal);
   const handlers = forwarded.map((name) => {

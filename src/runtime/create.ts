@@ -23,6 +23,8 @@ export interface CreateInput {
   readonly held: Readonly<Record<string, number>>;
   readonly stdin: Stdio;
   readonly runHook: HookRunner;
+  /** Gives up the creation; a box that was created goes on. */
+  readonly signal: AbortSignal;
 }
 
 /** A created container: its processes exist, its command waits. */
@@ -62,13 +64,23 @@ export async function create(input: CreateInput): Promise<Container> {
     hooked.catch(() => {});
     // The socket is read at once: the launcher sends early and the hooks are under way.
     terminal = console?.receive();
-    await hooked;
+    await unlessAborted(hooked, input.signal);
     return { pid, terminal, launched, start: () => gate?.open() };
   } catch (error) {
     gate?.close();
     if (terminal !== undefined) closeSync(terminal);
     throw await giveUp(launched, pid, error);
   }
+}
+
+/** Rejects with the signal's reason as soon as it is given; what is awaited goes on, and its outcome is nobody's. */
+function unlessAborted(awaited: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = (): void => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  awaited.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  return promise;
 }
 
 /** Plans and launches. Whatever happens, only the launcher holds its ends of the gate and the console afterwards. */

@@ -62,6 +62,7 @@ export interface BoxSettings {
   readonly idMap?: IdMap;
   readonly confined?: boolean;
   readonly runHook?: CreateInput["runHook"];
+  readonly signal?: AbortSignal;
 }
 
 /** The input of `create` for a command in a box of the workshop. */
@@ -112,6 +113,7 @@ export function boxInput(workshop: Workshop, command: readonly string[], setting
     held: {},
     stdin: "ignore",
     runHook: settings.runHook ?? runHookProgram,
+    signal: settings.signal ?? new AbortController().signal,
   };
 }
 
