@@ -18,8 +18,8 @@ test("names every namespace, mount, mask, capability and filter in the order in 
     "mount overlay on the root",
     "mount proc on /proc",
     "mount tmpfs on /dev",
-    "mount devpts on /dev/pts",
     "mount sysfs on /sys",
+    "mount devpts on /dev/pts",
   ];
   expect(labels.filter((label) => order.includes(label))).toEqual(order);
   const plan = await home.ok(["run", "--explain", "--network=none", image, "true"]);

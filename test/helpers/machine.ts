@@ -2,7 +2,7 @@
  * The machine that tests, demo and benches run on: who is root, who is the ordinary user, and a temporary directory
  * that is gone afterwards with all that was mounted in it.
  */
-import { chmodSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
@@ -70,7 +70,10 @@ export function workDirectory(path: string): WorkDirectory {
     path,
     async own(name, person, mode = 0o700) {
       const directory = join(path, name);
-      await $`${[...asRoot, "install", "-d", "-m", mode.toString(8), "-o", String(person.uid), "-g", String(person.gid), directory]}`.quiet();
+      mkdirSync(directory, { mode });
+      if (person.uid !== userInfo().uid) {
+        await $`${[...asRoot, "chown", `${person.uid}:${person.gid}`, directory]}`.quiet();
+      }
       return directory;
     },
   };
@@ -132,7 +135,8 @@ export async function freshEnvironment(directory: WorkDirectory, person: Person)
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     HOME: await directory.own(`home-${label}`, person),
     XDG_RUNTIME_DIR: await directory.own(`run-${label}`, person),
-    TMPDIR: await directory.own(`tmp-${label}`, person),
+    // Root's tests let the ordinary user do things in theirs.
+    TMPDIR: await directory.own(`tmp-${label}`, person, person.uid === 0 ? 0o755 : 0o700),
     USER: person.name,
     LANG: "C.UTF-8",
     TERM: "xterm-256color",
