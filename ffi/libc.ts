@@ -16,15 +16,15 @@ import {
   MFD_CLOEXEC,
   O_CLOEXEC,
 } from "./constants.ts";
-import { SyscallError } from "./errno.ts";
+import { EINTR, SyscallError } from "./errno.ts";
 import { type Bytes, check, lastErrno, libc } from "./library.ts";
-import { type OpenHow, openHow, statfsBytes, type Timespec, timespecPairBytes, writeTimespec } from "./structs.ts";
+import { type OpenHow, openHow, type Timespec, timespecPairBytes, writeTimespec } from "./structs.ts";
 import { type SyscallName, syscallNumber } from "./syscalls.ts";
 
 export type { Bytes } from "./library.ts";
 export type { OpenHow, Timespec } from "./structs.ts";
 
-const EINTR = 4;
+/** The same as EAGAIN (flock(2)). */
 const EWOULDBLOCK = 11;
 
 function nr(name: SyscallName): number {
@@ -127,16 +127,4 @@ export function pipe2(flags: number = O_CLOEXEC): [number, number] {
   const ends = new Int32Array(2);
   check("pipe2", undefined, libc().pipe2(ends, flags));
   return [ends[0] ?? -1, ends[1] ?? -1];
-}
-
-/** prctl(2); it acts on the calling thread. */
-export function prctl(option: number, arg2 = 0, arg3 = 0, arg4 = 0, arg5 = 0): number {
-  return check("prctl", undefined, libc().prctl(option, arg2, arg3, arg4, arg5));
-}
-
-/** statfs(2): f_type of the file system that holds `path` (…_MAGIC in constants.ts). */
-export function fileSystemType(path: Bytes): number {
-  const buffer = new BigUint64Array(statfsBytes / 8);
-  check("statfs", path, libc().statfs(cPath(path), buffer));
-  return Number(buffer[0] ?? 0n);
 }

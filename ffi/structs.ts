@@ -45,9 +45,6 @@ export function winsize(size: WindowSize): Uint16Array {
 export const termiosBytes = 36;
 export const termiosControlCharacters = 17;
 
-/** struct statfs begins with f_type, 8 bytes; 120 bytes in all. */
-export const statfsBytes = 120;
-
 /** struct sockaddr_un: family (2 bytes), then the path. */
 export const sockaddrUnPathBytes = 108;
 

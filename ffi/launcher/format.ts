@@ -37,9 +37,8 @@ export const wire = {
   BAD_PLAN: 0xffffffff,
 } as const;
 
-/** Descriptors of the launcher: the plan, the report pipe, then those that the plan names. */
+/** Descriptors of the launcher: 3 the plan, 4 the report pipe, then those that the plan names. */
 export const planFd = 3;
-export const reportFd = 4;
 export const firstNamedFd = 5;
 
 /** The index of an event is its number. */

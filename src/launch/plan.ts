@@ -14,7 +14,7 @@ import { __WALL, O_CLOEXEC, SIGCHLD } from "../../ffi/constants.ts";
 import type { Argument, Data, LaunchPlan, Op, SyscallOp } from "../../ffi/launcher/wire.ts";
 import type { SyscallName } from "../../ffi/syscalls.ts";
 
-export type { Argument, Data, LaunchPlan, Op } from "../../ffi/launcher/wire.ts";
+export type { Data, LaunchPlan } from "../../ffi/launcher/wire.ts";
 
 /** What a system call may have beside its arguments: see `SyscallOp`. */
 export type SyscallOptions = Pick<SyscallOp, "save" | "tolerate" | "onZero" | "onError">;
