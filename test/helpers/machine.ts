@@ -90,7 +90,11 @@ export function temporaryDirectory(label: string): TemporaryDirectory {
     async [Symbol.asyncDispose]() {
       for (const mount of mountsBelow(path)) await $`${[...asRoot, "umount", "--lazy", mount]}`.nothrow().quiet();
       // By its path: plain `rm` would be the one that is built into Bun's shell.
-      await $`${[...asRoot, "/bin/rm", "-rf", "--one-file-system", path]}`.quiet();
+      const remove = ["/bin/rm", "-rf", "--one-file-system", path];
+      // Files of the user's subordinate ids belong to root of a namespace that maps them; what sudo made needs sudo.
+      const mapped = isRoot ? [] : ["unshare", "--user", "--map-root-user", "--map-auto", "--"];
+      const removed = await $`${[...mapped, ...remove]}`.nothrow().quiet();
+      if (removed.exitCode !== 0) await $`${[...asRoot, ...remove]}`.quiet();
     },
   };
 }
