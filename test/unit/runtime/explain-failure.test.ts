@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { EACCES, EINVAL, ENOENT, EPERM } from "../../../ffi/errno.ts";
+import type { Op } from "../../../ffi/launcher/wire.ts";
+import { explainFailure } from "../../../src/runtime/explain-failure.ts";
+
+const ENOEXEC = 8;
+const execve = (tolerate: readonly number[]): Op => ({
+  kind: "syscall",
+  label: "",
+  call: "execve",
+  args: [],
+  tolerate,
+});
+const write: Op = { kind: "syscall", label: "", call: "write", args: [] };
+const explained = (label: string, errno: number, op: Op = write) =>
+  explainFailure({ label, errno, op, index: 0, detail: 0 });
+
+describe("the command", () => {
+  test("is not there: 127, by its path or on PATH", () => {
+    const fail: Op = { kind: "fail", label: "", errno: ENOENT };
+    const byPath = explained("execute /x", ENOENT, fail);
+    expect(byPath).toMatchObject({ code: "COMMAND_NOT_FOUND", exitStatus: 127 });
+    expect(byPath?.because).toContain("interpreter");
+    expect(explained("execute x", ENOENT, fail)?.because).toContain("PATH");
+  });
+
+  test("cannot be executed: 126, with the errno in words", () => {
+    const error = explained("execute /x", EACCES, execve([ENOENT]));
+    expect(error).toMatchObject({ code: "COMMAND_NOT_EXECUTABLE", exitStatus: 126 });
+    expect(error?.because).toBe("permission denied (EACCES)");
+    expect(explained("execute /x", ENOEXEC, execve([ENOENT]))?.because).toContain("processor");
+  });
+
+  test("is no helper program of ours", () => {
+    expect(explained("execute /usr/bin/newuidmap", EACCES, execve([]))).toBeUndefined();
+  });
+});
+
+describe("a step with a hint", () => {
+  test.each([
+    ["open the sysctl vm.swappiness", EACCES, "net.*"],
+    ["set the sysctl net.x to 1", EPERM, "net.*"],
+    ["set the limit RLIMIT_NOFILE", EPERM, "ulimit -H"],
+    ["mount proc on /proc", EPERM, "hidden"],
+  ])("%s", (label, errno, hint) => {
+    const error = explained(label, errno);
+    expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: label });
+    expect(error?.hint).toContain(hint);
+  });
+
+  test("only for the error that it is about", () => {
+    expect(explained("set the sysctl net.x to 1", EINVAL)).toBeUndefined();
+    expect(explained("mount tmpfs on /proc", EPERM)).toBeUndefined();
+  });
+});
