@@ -116,9 +116,9 @@ async function prepare(
 
 async function runSuites(wanted: readonly Suite[], filter: string | undefined): Promise<readonly Counts[]> {
   await using stack = new AsyncDisposableStack();
-  const base = stack.use(temporaryDirectory("devbox-test"));
+  const base = stack.use(temporaryDirectory("devbox"));
   // Tests write hundreds of thousands of files: a disk of their own takes them faster, and gives them back at once.
-  const disk = await mountExt4(base, "disk", "16G", caller());
+  const disk = await mountExt4(base, "d", "16G", caller());
   const directory = disk === undefined ? base : workDirectory(disk);
   const lab = await prepare(directory, wanted, stack);
   const counts: Counts[] = [];

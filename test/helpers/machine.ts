@@ -134,13 +134,14 @@ export function mountsBelow(path: string): readonly string[] {
 
 /** An environment with nothing of the caller's in it: what a test sees is what it was given. */
 export async function freshEnvironment(directory: WorkDirectory, person: Person): Promise<Record<string, string>> {
-  const label = `${person.name}-${crypto.randomUUID().slice(0, 8)}`;
+  // Short names: paths of sockets (unix(7), 108 bytes) and in headers of tar (100 bytes) are made below them.
+  const label = crypto.randomUUID().slice(0, 4);
   return {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    HOME: await directory.own(`home-${label}`, person),
-    XDG_RUNTIME_DIR: await directory.own(`run-${label}`, person),
+    HOME: await directory.own(`h${label}`, person),
+    XDG_RUNTIME_DIR: await directory.own(`r${label}`, person),
     // Root's tests let the ordinary user do things in theirs.
-    TMPDIR: await directory.own(`tmp-${label}`, person, person.uid === 0 ? 0o755 : 0o700),
+    TMPDIR: await directory.own(`t${label}`, person, person.uid === 0 ? 0o755 : 0o700),
     USER: person.name,
     LANG: "C.UTF-8",
     TERM: "xterm-256color",
