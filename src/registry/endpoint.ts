@@ -20,7 +20,7 @@ export function isLoopbackHost(hostname: string): boolean {
  * The base URLs to try, in order; the first that answers is the registry's. More than one only where plain http is
  * allowed: on loopback, where nobody can listen in, and where the user gave up verification.
  */
-export function candidateEndpoints(registry: string, tlsVerify: boolean): readonly URL[] {
+export function candidateEndpoints(registry: string, tlsVerify: boolean): readonly [URL] | readonly [URL, URL] {
   const host = isDockerHub(registry) ? "registry-1.docker.io" : registry;
   const secure = parseEndpoint(registry, `https://${host}/`);
   if (isLoopbackHost(secure.hostname)) return [parseEndpoint(registry, `http://${host}/`), secure];

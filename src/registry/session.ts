@@ -3,11 +3,11 @@
  * retries. What comes back has any status but a transient one, unless the tries are used up.
  */
 import type { Context } from "../core/context.ts";
-import { DevboxError } from "../core/errors.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 import { bufferBody } from "./body.ts";
 import type { Credentials } from "./credentials.ts";
 import { candidateEndpoints } from "./endpoint.ts";
+import { type Contact, createContact } from "./first-contact.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http-client.ts";
 import { sendFollowing } from "./redirect.ts";
 import { backoffMs, isTransientStatus, parseRetryAfter, pause, type RetryPolicy } from "./retry.ts";
@@ -57,16 +57,18 @@ export function createSession(context: Context, options: SessionOptions): Sessio
         bufferSuccess(await exchange(request, step), MAX_TOKEN_ANSWER_BYTES, step),
       ),
   });
-  let endpoint: Promise<URL> | undefined;
+  let contact: Contact | undefined;
   return {
     context,
     options,
     send: async ({ target, step, bufferBytes, ...rest }) => {
       const sendOnce = async (): Promise<HttpResponse> => {
         if (typeof target !== "string") return exchange({ ...rest, url: target }, step);
-        endpoint ??= findEndpoint(context, candidateEndpoints(registry, tlsVerify), exchange, step);
-        const request = { ...rest, url: new URL(target, await endpoint) };
-        return sendAuthenticated(authenticator, request, (signed) => exchange(signed, step));
+        contact ??= createContact(candidateEndpoints(registry, tlsVerify), (request) => exchange(request, step));
+        return contact((endpoint) => {
+          const request = { ...rest, url: new URL(target, endpoint) };
+          return sendAuthenticated(authenticator, request, (signed) => exchange(signed, step));
+        });
       };
       return sendRetrying(context, retry, step, async () => bufferSuccess(await sendOnce(), bufferBytes, step));
     },
@@ -88,32 +90,6 @@ function createExchange(context: Context, { client, tlsVerify, userAgent }: Sess
     if (named.method === "POST") return client.send(named, context.signal);
     return sendFollowing(client, named, { tlsVerify, signal: context.signal, step });
   };
-}
-
-/**
- * Which of the candidates the registry is. Only asked where there is a choice: a server that speaks TLS answers plain
- * http with 400 (Go, nginx) or hangs up, and one that does not breaks off the TLS handshake. The last candidate is not
- * asked: if it is wrong too, the request itself says best why.
- */
-async function findEndpoint(
-  context: Context,
-  candidates: readonly URL[],
-  exchange: Exchange,
-  step: string,
-): Promise<URL> {
-  for (const candidate of candidates.slice(0, -1)) {
-    try {
-      const response = await exchange({ method: "GET", url: new URL("v2/", candidate), headers: {} }, step);
-      await response.discard();
-      if (candidate.protocol === "https:" || response.status !== 400) return candidate;
-    } catch (error) {
-      if (!(error instanceof TransportFailure)) throw error;
-      if (context.signal.aborted) throw interrupted(context.signal, step);
-    }
-  }
-  const last = candidates.at(-1);
-  if (last !== undefined) return last;
-  throw new DevboxError("INTERNAL", { step, because: "no endpoint to ask" });
 }
 
 /** Send, and answer 401 as long as there is something new to say: a cached token may be stale, a fresh one may not. */
