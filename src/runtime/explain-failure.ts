@@ -1,5 +1,5 @@
 /** Failures of a box's plan for which there is more to say than the errno: whose fault it is, and what to do. */
-import { describeErrno, EACCES, ENOENT, EPERM } from "../../ffi/errno.ts";
+import { describeErrno, EACCES, EINVAL, ENOENT, EPERM } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { LaunchFailure } from "../launch/failure.ts";
 
@@ -53,5 +53,10 @@ const hints: readonly { readonly labels: RegExp; readonly errnos: readonly numbe
     labels: /^mount (?:proc|sysfs) /,
     errnos: [EPERM],
     hint: "parts of /proc or /sys are hidden here, as in a container: give that one the right to see them whole",
+  },
+  {
+    labels: /^bind .* on \//,
+    errnos: [EINVAL],
+    hint: "a file can be mounted only on a file, a directory only on a directory: look at what the image has there",
   },
 ];

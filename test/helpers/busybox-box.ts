@@ -1,5 +1,14 @@
 /** Boxes of busybox on the real kernel, without store or image: a root file system in a temporary directory, and `create`. */
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
@@ -144,6 +153,7 @@ export async function runScript(
   const container = await create(boxInput(workshop, command, { ...settings, options }));
   container.start();
   const status = await container.launched.wait();
+  if (container.terminal !== undefined) closeSync(container.terminal);
   return { status, output: readFileSync(join(out, "text"), "utf8").trim() };
 }
 

@@ -42,6 +42,7 @@ describe("a step with a hint", () => {
     ["set the sysctl net.x to 1", EPERM, "net.*"],
     ["set the limit RLIMIT_NOFILE", EPERM, "ulimit -H"],
     ["mount proc on /proc", EPERM, "hidden"],
+    ["bind /box/hosts on /etc/hosts", EINVAL, "a file"],
   ])("%s", (label, errno, hint) => {
     const error = explained(label, errno);
     expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: label });
