@@ -57,6 +57,8 @@ interface Job extends Layer {
  * @throws the first failure
  */
 export async function pullLayers(work: LayerWork, image: StoredImage): Promise<void> {
+  // From here on it pays to compile (scripts/build).
+  Bun.unsafe.setJITPolicy(1);
   using held = new DisposableStack();
   const layers = describeLayers(work.context, image);
   const missing = await lockMissing(work, layers, held);

@@ -23,6 +23,8 @@ interface Worker {
 
 /** Serve until the input ends. By default stdin and stdout. */
 export async function runApplyWorker(inputFd = 0, outputFd = 1): Promise<void> {
+  // The program starts with a JIT that is slow to compile, for those that end at once (scripts/build).
+  Bun.unsafe.setJITPolicy(1);
   // Modes are those of the archive, not of the user who pulls.
   umask(0);
   const realRoot = openSync("/", constants.O_RDONLY | constants.O_DIRECTORY);
