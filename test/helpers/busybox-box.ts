@@ -54,7 +54,7 @@ export function makeBusyboxRoot(root: string): void {
   for (const name of ["bin", "etc", "tmp"]) mkdirSync(join(root, name), { recursive: true });
   copyFileSync("/bin/busybox", join(root, "bin/busybox"));
   const applets =
-    "sh cat ls id stat tty stty sleep echo grep head wc mkdir touch umask pwd readlink find kill ps df sed";
+    "sh cat ls id stat tty stty sleep echo grep head wc mkdir touch umask pwd readlink find kill ps df sed mount umount cut tr";
   for (const name of applets.split(" ")) symlinkSync("busybox", join(root, "bin", name));
   writeFileSync(join(root, "etc/passwd"), "root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::/home/dev:/bin/sh\n");
   writeFileSync(join(root, "etc/group"), "root:x:0:\ndev:x:1000:\naudio:x:29:dev\nvideo:x:44:dev\n");
