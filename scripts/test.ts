@@ -28,6 +28,10 @@ const alsoAsRoot: Readonly<Record<Suite, readonly string[] | undefined>> = {
   e2e: ["test/e2e/run-", "test/e2e/network", "test/e2e/pull"],
 };
 
+/** Ctrl-C ends the suite under way; what was mounted and made is then taken away on the way out. */
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
+
 interface Laboratory {
   readonly directory: WorkDirectory;
   readonly user: Person;
@@ -49,10 +53,14 @@ async function runSuite(lab: Laboratory, suite: Suite, person: Person, paths: re
   const report = join(await lab.directory.own(`report-${suite}-${person.name}`, person), "junit.xml");
   const env = { ...(await freshEnvironment(lab.directory, person)), ...lab.given };
   const bun = join(lab.sources, "node_modules/.bin/bun");
-  const options = ["--timeout=180000", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`];
+  const options = ["--timeout=60000", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`];
   const command = [...person.prefix, bun, "test", ...options, ...paths];
-  const child = Bun.spawn(command, { cwd: lab.sources, env, stdin: "ignore", stdout: "inherit", stderr: "inherit" });
-  return readJunit(report, await child.exited);
+  const { signal } = stop;
+  const stdio: ["ignore", "inherit", "inherit"] = ["ignore", "inherit", "inherit"];
+  const child = Bun.spawn(command, { cwd: lab.sources, env, stdio, signal });
+  const status = await child.exited;
+  signal.throwIfAborted();
+  return readJunit(report, status);
 }
 
 /** The project itself where the user can read it; else (a checkout below /root) a copy. */

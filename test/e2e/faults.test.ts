@@ -43,7 +43,7 @@ describe(`kill -9 (DEVBOX_TEST_SEED=${random.seed})`, () => {
     expect(await home.ok(["run", "--network=none", imageName("busybox"), "echo", "fine"])).toBe("fine\n");
     await home.ok(["prune", "--all"]);
     expect(readdirSync(join(home.store, "store/layers"))).toEqual([]);
-  });
+  }, 300_000);
 
   test(`at ${kills} moments of a run, then it succeeds and nothing is left`, async () => {
     await using home = openHome();

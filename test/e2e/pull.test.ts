@@ -65,7 +65,7 @@ for (const name of names) {
       await home.ok(["rmi", imageName(variant)]);
       await home.ok(["prune"]);
     }
-  });
+  }, 300_000);
 }
 
 /**

@@ -46,7 +46,7 @@ export interface Running extends AsyncDisposable {
 }
 
 /** Far above what any command needs: it ends a test that hangs with a message, it does not measure. */
-const hangMs = 120_000;
+const hangMs = 50_000;
 
 /** A fresh $HOME with XDG directories; at disposal everything in it goes, also files of mapped ids. */
 export function openHome(): Home {
