@@ -65,7 +65,7 @@ test("secrets of the kernel are masked, switches are read-only", async () => {
 
 test("/dev has docker's devices, and pty, shm, mqueue", async () => {
   expect(await out("ls /dev | tr '\\n' ' '")).toBe(
-    "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ",
+    "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ",
   );
   expect(await out("echo x > /dev/null && head -c 4 /dev/zero | wc -c && head -c 8 /dev/urandom | wc -c")).toBe("4\n8");
   expect(
