@@ -18,7 +18,7 @@ import { boxEnvironment } from "./environment.ts";
 import { protectedPaths } from "./masks.ts";
 import { combineMounts, defaultMounts, defaultSysctls, requestedMount } from "./mounts.ts";
 import type { MountRequest } from "./options.ts";
-import { layerRoots, planRootfs } from "./rootfs.ts";
+import { checkSource, layerRoots, planRootfs } from "./rootfs.ts";
 import { findInRoot, readTextInRoot } from "./rootfs-view.ts";
 import { isHostFile, prepareSources } from "./sources.ts";
 import { refuseHostSysctls } from "./sysctls.ts";
@@ -37,6 +37,7 @@ const MAX_HOSTNAME = 64;
  * @throws USER_NOT_FOUND, NO_COMMAND, BAD_CONFIG; STORE_FULL or STORE_UNUSABLE where it cannot be written.
  */
 export function createBundle(input: BundleInput): Bundle {
+  checkSource(input.source);
   const layers = layerRoots(input);
   const image = imageExecution(input);
   const user = findUser(input, image, layers);
@@ -45,7 +46,7 @@ export function createBundle(input: BundleInput): Bundle {
   const config = runtimeConfig(input, image, user, hostname, mounts);
   const rootfs = planRootfs(input);
   writeBundle(input, config, rootfs, hostname);
-  return { config, rootfs, sourceKinds: prepareSources(mounts, input.options.mounts, input.box.directory) };
+  return { config, rootfs, sourceKinds: prepareSources(mounts, input.options, input.box.directory) };
 }
 
 function imageExecution({ source }: BundleInput): ImageExecution {
@@ -130,6 +131,8 @@ function runtimeConfig(
     // image-spec conversion.md "Annotation Fields": an explicit label wins over what is derived.
     annotations: {
       ...(stopSignal === undefined ? {} : { "org.opencontainers.image.stopSignal": stopSignal }),
+      // For whoever stops the box; the image-spec has a name for the signal only.
+      "devbox.stop-timeout-seconds": String(options.stopTimeoutSeconds),
       ...image.Labels,
       ...options.labels,
     },

@@ -4,13 +4,13 @@
  * A `DevboxError` says which step failed, why (in words, errno decoded), and one thing the user can do.
  * Only `cli/` prints; everything below throws. Clean-up failures travel along in `alsoFailed`.
  */
-import { describeErrno, SyscallError } from "../../ffi/errno.ts";
+import { describeErrno, errnoNameOf, SyscallError } from "../../ffi/errno.ts";
 
 interface ErrorKind {
   /** Process exit status when this error ends a command; docker's 125 unless the command itself is at fault. */
   readonly exit: number;
-  /** What to do, unless the place that throws knows better. */
-  readonly hint?: string;
+  /** What to do, unless the place that throws knows better. No error leaves the user alone. */
+  readonly hint: string;
 }
 
 /** code → exit status and default hint. Codes are stable: scripts and tests may match them. */
@@ -19,7 +19,7 @@ export const errorTable = {
   USAGE: { exit: 125, hint: "see: devbox --help" },
   BAD_REFERENCE: { exit: 125, hint: "an image reference looks like NAME[:TAG][@DIGEST], for example debian:12" },
   BAD_PLATFORM: { exit: 125, hint: "a platform looks like linux/amd64 or linux/arm64/v8" },
-  BAD_CONFIG: { exit: 125 },
+  BAD_CONFIG: { exit: 125, hint: "mend what is named above, and try again" },
   // registries
   REGISTRY_UNREACHABLE: { exit: 125, hint: "check the network, the proxy variables and the name of the registry" },
   REGISTRY_AUTH: {
@@ -27,22 +27,25 @@ export const errorTable = {
     hint: "log in with a tool that writes ~/.docker/config.json or auth.json, then try again",
   },
   REGISTRY_NOT_FOUND: { exit: 125, hint: "check the spelling of the image and its tag" },
-  REGISTRY_REFUSED: { exit: 125 },
+  REGISTRY_REFUSED: { exit: 125, hint: "try again later, or ask who runs the registry; --debug shows where it failed" },
   REGISTRY_TLS: {
     exit: 125,
     hint: "add the registry's CA with SSL_CERT_FILE=FILE, or use --tls-verify=false for a registry you trust",
   },
   DIGEST_MISMATCH: { exit: 125, hint: "the content was altered or damaged on its way; pull again" },
   SIZE_MISMATCH: { exit: 125, hint: "the content was altered or damaged on its way; pull again" },
-  BAD_MANIFEST: { exit: 125 },
-  UNSUPPORTED_MEDIA_TYPE: { exit: 125 },
+  BAD_MANIFEST: { exit: 125, hint: "the image is malformed: have it built or pushed again, or use another tag" },
+  UNSUPPORTED_MEDIA_TYPE: {
+    exit: 125,
+    hint: "only images can be run; of charts, signatures and the like there is nothing to run",
+  },
   NO_MATCHING_PLATFORM: { exit: 125, hint: "choose one of the platforms listed above with --platform" },
   // layers
   LAYER_ESCAPE: { exit: 125, hint: "this image is malformed or hostile; do not use it" },
   LAYER_INVALID: { exit: 125, hint: "the layer is not a valid archive; pull again or tell the image's author" },
   LAYER_TRUNCATED: { exit: 125, hint: "pull again" },
   LAYER_TOO_LARGE: { exit: 125, hint: "this image is malformed or hostile; do not use it" },
-  LAYER_IO: { exit: 125 },
+  LAYER_IO: { exit: 125, hint: "check the disk of the store, and see: devbox doctor" },
   // store
   STORE_UNUSABLE: { exit: 125, hint: "put the store elsewhere: export DEVBOX_STORE=DIR" },
   STORE_FULL: {
@@ -54,28 +57,34 @@ export const errorTable = {
   IMAGE_IN_USE: { exit: 125, hint: "remove the boxes that use it first, or pass --force" },
   // boxes
   BOX_NAME_TAKEN: { exit: 125, hint: "choose another name" },
-  BOX_NOT_FOUND: { exit: 125 },
+  BOX_NOT_FOUND: {
+    exit: 125,
+    hint: "check the spelling; only boxes run with --name or --keep are there after their end",
+  },
   BOX_RUNNING: { exit: 125, hint: "end its command first" },
   USER_NOT_FOUND: { exit: 125, hint: "give the user by number, or one that is in the image's /etc/passwd" },
   NO_COMMAND: { exit: 125, hint: "give a command: devbox run IMAGE -- CMD" },
-  COMMAND_NOT_FOUND: { exit: 127 },
-  COMMAND_NOT_EXECUTABLE: { exit: 126 },
-  LAUNCH_FAILED: { exit: 125 },
-  HOOK_FAILED: { exit: 125 },
+  COMMAND_NOT_FOUND: { exit: 127, hint: "check the spelling, and that the image has it" },
+  COMMAND_NOT_EXECUTABLE: {
+    exit: 126,
+    hint: "give a program that the user of the box may execute, made for this machine",
+  },
+  LAUNCH_FAILED: { exit: 125, hint: "see what this machine lacks: devbox doctor; every step: devbox run --explain" },
+  HOOK_FAILED: { exit: 125, hint: "mend the hook, or take it out of config.json" },
   // host
   NO_SUBIDS: {
     exit: 125,
-    hint: "an administrator can grant ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER",
+    hint: "an administrator can grant ids in /etc/subuid and /etc/subgid: see devbox doctor",
   },
   NO_NEWUIDMAP: {
     exit: 125,
     hint: "install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch: shadow)",
   },
   USERNS_DENIED: { exit: 125, hint: "see: devbox doctor" },
-  HELPER_MISSING: { exit: 125 },
+  HELPER_MISSING: { exit: 125, hint: "install it; see: devbox doctor" },
   NETWORK_FAILED: { exit: 125, hint: "try --network none or --network host; see: devbox doctor" },
-  SYSCALL_FAILED: { exit: 125 },
-  INTERRUPTED: { exit: 130 },
+  SYSCALL_FAILED: { exit: 125, hint: "see what this machine lacks: devbox doctor" },
+  INTERRUPTED: { exit: 130, hint: "run the command again" },
   INTERNAL: { exit: 125, hint: "this is a bug in devbox; run again with --debug and report what it prints" },
 } as const satisfies Record<string, ErrorKind>;
 
@@ -97,7 +106,7 @@ export class DevboxError extends Error {
   readonly code: ErrorCode;
   readonly step: string;
   readonly because: string | undefined;
-  readonly hint: string | undefined;
+  readonly hint: string;
   readonly exitStatus: number;
   /** Failures of the clean-up that followed; the first failure stays the one that is reported. */
   readonly alsoFailed: unknown[] = [];
@@ -120,7 +129,8 @@ export function describeCause(cause: unknown): string {
   if (cause instanceof SyscallError) return cause.message;
   if (cause instanceof Error) {
     const { code, errno } = cause as NodeJS.ErrnoException;
-    if (typeof code === "string" && typeof errno === "number") return describeErrno(Math.abs(errno));
+    // The resolver's errors carry numbers of their own (ENOTFOUND has 4 in Bun, which is EINTR): only a pair counts.
+    if (typeof errno === "number" && errnoNameOf(Math.abs(errno)) === code) return describeErrno(Math.abs(errno));
     return cause.message;
   }
   return String(cause);

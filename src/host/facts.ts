@@ -14,6 +14,9 @@ export interface HostFacts {
   /** The user's ranges in /etc/subuid and /etc/subgid (subuid(5)), in file order. */
   readonly subuids: readonly IdRange[];
   readonly subgids: readonly IdRange[];
+  /** The ids that our own user namespace has (user_namespaces(7), /proc/PID/uid_map); looked up for root only. */
+  readonly ownUids: readonly IdRange[];
+  readonly ownGids: readonly IdRange[];
   /** Absolute paths of helper programs found on PATH (and /usr/sbin, /sbin); undefined: not there. */
   readonly helpers: {
     readonly newuidmap: string | undefined;

@@ -6,6 +6,7 @@ import { DevboxError } from "../core/errors.ts";
 import type { IdMap, IdMapping } from "../oci/runtime.ts";
 import { installHint } from "./distribution.ts";
 import type { HostFacts, IdRange } from "./facts.ts";
+import { grantLine } from "./grant-ids.ts";
 
 /** Ids of a box: 0…65535, of which nobody and nogroup are 65534. */
 const ID_COUNT = 65536;
@@ -22,8 +23,7 @@ export function defaultIdMap(facts: HostFacts): IdMap {
   // 65536 of them, not all 2^32: root inside another container often has no more, and the kernel refuses ids that
   // the parent namespace lacks.
   if (facts.uid === 0 && (facts.subuids.length === 0 || facts.subgids.length === 0)) {
-    const identity = [{ containerID: 0, hostID: 0, size: ID_COUNT }];
-    return { uid: identity, gid: identity };
+    return { uid: mapToThemselves(facts.ownUids), gid: mapToThemselves(facts.ownGids) };
   }
   requireSubIds(facts);
   return { uid: mapRanges(facts.uid, facts.subuids), gid: mapRanges(facts.gid, facts.subgids) };
@@ -36,7 +36,7 @@ function requireSubIds({ subuids, subgids, userName, uid, helpers }: HostFacts):
     throw new DevboxError("NO_SUBIDS", {
       step,
       because: `${missing} grants no ids to ${userName} (uid ${uid})`,
-      hint: `an administrator can grant ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userName}`,
+      hint: `an administrator can grant ids: ${grantLine(userName)}`,
     });
   }
   const program =
@@ -46,6 +46,14 @@ function requireSubIds({ subuids, subgids, userName, uid, helpers }: HostFacts):
     step,
     because: `the program ${program} was not found`,
     hint: installHint("newuidmap"),
+  });
+}
+
+/** An extent each: the kernel refuses one that is part of two extents of the parent namespace. */
+function mapToThemselves(own: readonly IdRange[]): IdMapping[] {
+  return own.slice(0, MAX_EXTENTS).flatMap(({ start, count }) => {
+    const size = Math.min(count, ID_COUNT - start);
+    return size > 0 ? [{ containerID: start, hostID: start, size }] : [];
   });
 }
 

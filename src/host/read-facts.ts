@@ -10,9 +10,16 @@ export interface FactSources {
   readonly passwd: string;
   readonly subuid: string;
   readonly subgid: string;
+  /** Directory with our own uid_map and gid_map. */
+  readonly maps: string;
 }
 
-const system: FactSources = { passwd: "/etc/passwd", subuid: "/etc/subuid", subgid: "/etc/subgid" };
+const system: FactSources = {
+  passwd: "/etc/passwd",
+  subuid: "/etc/subuid",
+  subgid: "/etc/subgid",
+  maps: "/proc/self",
+};
 
 /** Reads the facts about the calling user and this machine. `env`: HOME and PATH count. */
 export function readHostFacts(
@@ -32,6 +39,8 @@ export function readHostFacts(
     home: HOME || account.home,
     subuids: parseSubIds(readText(sources.subuid), account.name, uid),
     subgids: parseSubIds(readText(sources.subgid), account.name, uid),
+    ownUids: uid === 0 ? parseOwnIds(readText(`${sources.maps}/uid_map`)) : [],
+    ownGids: uid === 0 ? parseOwnIds(readText(`${sources.maps}/gid_map`)) : [],
     helpers: {
       newuidmap: findHelper("newuidmap", directories),
       newgidmap: findHelper("newgidmap", directories),
@@ -79,6 +88,14 @@ export function parseSubIds(text: string, userName: string, uid: number): IdRang
     if (count > 0 && start + count - 1 <= maxId) ranges.push({ start, count });
   }
   return ranges;
+}
+
+/** The ids of this namespace in a uid_map or gid_map: lines of `INSIDE OUTSIDE COUNT`. */
+export function parseOwnIds(text: string): IdRange[] {
+  return text.split("\n").flatMap((line) => {
+    const [, start, count] = /^\s*(\d+)\s+\d+\s+(\d+)\s*$/.exec(line) ?? [];
+    return start === undefined || count === undefined ? [] : [{ start: Number(start), count: Number(count) }];
+  });
 }
 
 /** PATH, then where Debian keeps programs for administrators, which an ordinary user's PATH lacks. */

@@ -16,6 +16,8 @@ export const laptop: HostFacts = {
   home: "/home/ada",
   subuids: [{ start: 100_000, count: 65_536 }],
   subgids: [{ start: 100_000, count: 65_536 }],
+  ownUids: [],
+  ownGids: [],
   helpers: { newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap", slirp4netns: "/usr/bin/slirp4netns" },
 };
 

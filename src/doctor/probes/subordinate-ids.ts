@@ -4,6 +4,7 @@ import { lgetxattr } from "../../../ffi/xattr.ts";
 import { DevboxError } from "../../core/errors.ts";
 import { installHint } from "../../host/distribution.ts";
 import type { HostFacts, IdRange } from "../../host/facts.ts";
+import { grantLine } from "../../host/grant-ids.ts";
 import { defaultIdMap } from "../../host/id-map.ts";
 import { beginPlan } from "../../launch/plan.ts";
 import { cloneWithUserNamespace } from "../../launch/userns.ts";
@@ -26,7 +27,7 @@ export function judgeRanges({ uid, userName, subuids, subgids }: HostFacts): Fin
   const count = (ranges: readonly IdRange[]): number => ranges.reduce((sum, range) => sum + range.count, 0);
   const [uids, gids] = [count(subuids), count(subgids)];
   const detail = `${uids} users, ${gids} groups`;
-  const fix = `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userName}`;
+  const fix = grantLine(userName);
   if (uids === 0 || gids === 0) return { name, status: "fail", detail, fix };
   if (uids < wantedIds - 1 || gids < wantedIds - 1) {
     return { name, status: "warn", detail: `${detail}: images may have files of more ids`, fix };

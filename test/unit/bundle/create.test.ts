@@ -103,6 +103,7 @@ describe("config.json", () => {
     expect(config.process.env).toContain("FROM=flag");
     expect(config.annotations).toEqual({
       "org.opencontainers.image.stopSignal": "SIGQUIT",
+      "devbox.stop-timeout-seconds": "10",
       maintainer: "ada",
       both: "flag",
     });
@@ -259,6 +260,25 @@ describe("errors", () => {
     const error = failureOf(() => create(options));
     expect(error.code).toBe(code as typeof error.code);
     expect(error.because).toContain(reason);
+  });
+
+  test("a missing source", () => {
+    expect(failureOf(() => create({ mounts: [bind] })).hint).toBe(`make it: mkdir -p ${bind.source}`);
+  });
+
+  test("a missing device", () => {
+    const device = { source: "/dev/no-such", target: "/dev/no-such", permissions: "rwm" };
+    expect(failureOf(() => create({ devices: [device] }))).toMatchObject({
+      because: "/dev/no-such does not exist",
+      hint: "see what devices this machine has: ls /dev",
+    });
+  });
+
+  test("a root that is no directory", () => {
+    const from = (path: string) => failureOf(() => createBundle(bundleInput(root, { kind: "directory", path })));
+    expect(from(join(root, "none"))).toMatchObject({ code: "BAD_CONFIG", because: "there is no such directory" });
+    expect(from(join(root, "layers/a/fs/etc/passwd"))).toMatchObject({ because: "it is not a directory" });
+    expect(from(join(root, "layers/a/fs/etc/passwd/x"))).toMatchObject({ code: "BAD_CONFIG" });
   });
 
   test("a box's directory that cannot be written", () => {

@@ -29,6 +29,8 @@ const input: ProbeInput = {
     home: "/home/me",
     subuids: [],
     subgids: [],
+    ownUids: [],
+    ownGids: [],
     helpers: { newuidmap: undefined, newgidmap: undefined, slirp4netns: undefined },
   },
   storeRoot: "/home/me/.local/share/devbox",

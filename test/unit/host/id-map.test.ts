@@ -6,7 +6,17 @@ import { toHostId } from "../../../src/oci/id-map.ts";
 import { laptop } from "../../helpers/bundle-input.ts";
 import { failureOf } from "../../helpers/failure.ts";
 
-const root: HostFacts = { ...laptop, uid: 0, gid: 0, userName: "root", subuids: [], subgids: [] };
+const all = [{ start: 0, count: 2 ** 32 - 1 }];
+const root: HostFacts = {
+  ...laptop,
+  uid: 0,
+  gid: 0,
+  userName: "root",
+  subuids: [],
+  subgids: [],
+  ownUids: all,
+  ownGids: all,
+};
 
 describe("the usual laptop", () => {
   test("container 0 is the user, 1 and up the subordinate ids", () => {
@@ -46,6 +56,20 @@ describe("root", () => {
     expect(defaultIdMap({ ...root, helpers })).toEqual({ uid: identity, gid: identity });
   });
 
+  test("inside another container: the ids that it has, an extent each as the kernel wants it", () => {
+    const ownUids = [
+      { start: 0, count: 1 },
+      { start: 1, count: 65_536 },
+    ];
+    expect(defaultIdMap({ ...root, ownUids, ownGids: [{ start: 0, count: 1 }] })).toEqual({
+      uid: [
+        { containerID: 0, hostID: 0, size: 1 },
+        { containerID: 1, hostID: 1, size: 65_535 },
+      ],
+      gid: [{ containerID: 0, hostID: 0, size: 1 }],
+    });
+  });
+
   test("with a range uses it", () => {
     const ranges = [{ start: 100_000, count: 65_536 }];
     expect(defaultIdMap({ ...root, subuids: ranges, subgids: ranges }).uid.at(1)?.hostID).toBe(100_000);
@@ -57,7 +81,7 @@ describe("what is missing is said, with the line that mends it", () => {
     const error = failureOf(() => defaultIdMap({ ...laptop, subuids: [] }));
     expect(error.code).toBe("NO_SUBIDS");
     expect(error.because).toBe("/etc/subuid grants no ids to ada (uid 1000)");
-    expect(error.hint).toEndWith("--add-subgids 100000-165535 ada");
+    expect(error.hint).toMatch(/ sudo usermod --add-subuids (\d+-\d+) --add-subgids \1 ada$/);
     expect(failureOf(() => defaultIdMap({ ...laptop, subgids: [] })).because).toStartWith("/etc/subgid");
   });
 

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { findAccount, parseSubIds, readHostFacts } from "../../../src/host/read-facts.ts";
+import { findAccount, parseOwnIds, parseSubIds, readHostFacts } from "../../../src/host/read-facts.ts";
 
 describe("subuid(5)", () => {
   const file = [
@@ -50,6 +50,7 @@ describe("this machine", () => {
     passwd: write("passwd", `tester:x:${uid}:${gid}::/home/tester:/bin/sh\n`),
     subuid: write("subuid", "tester:1:2\n"),
     subgid: join(directory, "missing"),
+    maps: directory,
   };
 
   test("the caller and its ranges; files that are missing say nothing", () => {
@@ -76,4 +77,12 @@ describe("this machine", () => {
     expect(helpers.slirp4netns).toBe(program);
     expect(helpers.newuidmap).toBe(join(directory, "a/newuidmap"));
   });
+});
+
+test("the ids of a namespace, in the columns of uid_map", () => {
+  expect(parseOwnIds("         0       1001          1\n         1     100000      65535\n")).toEqual([
+    { start: 0, count: 1 },
+    { start: 1, count: 65_535 },
+  ]);
+  expect(parseOwnIds("")).toEqual([]);
 });

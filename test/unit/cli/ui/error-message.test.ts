@@ -34,7 +34,10 @@ test("the system's words alone stand on the first line, and the table's hint bel
 test("a launch that failed: the operation is for --debug", () => {
   const cause = new SyscallError("mount", 22, '(operation 7 of the plan "start a box")');
   const error = new DevboxError("LAUNCH_FAILED", { step: "mount /proc", because: "invalid argument (EINVAL)", cause });
-  expect(renderError(error, plain)).toBe("error: mount /proc: invalid argument (EINVAL)\n");
+  expect(renderError(error, plain)).toBe(
+    "error: mount /proc: invalid argument (EINVAL)\n" +
+      "hint: see what this machine lacks: devbox doctor; every step: devbox run --explain\n",
+  );
   expect(renderError(error, { colour: false, debug: true })).toContain('mount (operation 7 of the plan "start a box")');
 });
 
@@ -42,10 +45,10 @@ test("the same reason in better words is not said twice", () => {
   const cause = new SyscallError("connect", 111);
   const because = "127.0.0.1:1 refused the connection (ECONNREFUSED)";
   const error = new DevboxError("REGISTRY_REFUSED", { step: "fetch x", because, cause });
-  expect(renderError(error, plain)).toBe(`error: fetch x\n  because: ${because}\n`);
+  expect(renderError(error, plain)).toStartWith(`error: fetch x\n  because: ${because}\nhint: `);
 });
 
-test("a reason without a cause, no hint", () => {
+test("a reason without a cause", () => {
   const error = new DevboxError("BAD_MANIFEST", {
     step: "read manifest",
     because: "layers[2].size: expected an integer",
@@ -53,6 +56,7 @@ test("a reason without a cause, no hint", () => {
   expect(renderError(error, plain)).toMatchInlineSnapshot(`
     "error: read manifest
       because: layers[2].size: expected an integer
+    hint: the image is malformed: have it built or pushed again, or use another tag
     "
   `);
 });
@@ -63,6 +67,7 @@ test("a devbox error as cause is the because", () => {
   expect(renderError(outer, plain)).toMatchInlineSnapshot(`
     "error: pull alpine
       because: verify sha256:ab: got sha256:cd
+    hint: try again later, or ask who runs the registry; --debug shows where it failed
     "
   `);
 });
