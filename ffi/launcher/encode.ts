@@ -17,6 +17,10 @@ const argsOffset = 48;
 /** A plan on its way: where things are, and the bytes, seen in three widths. */
 interface Encoding {
   readonly plan: LaunchPlan;
+  /** The descriptors that the launcher was started with. */
+  readonly fds: readonly string[];
+  /** Number of the first operation in reports. */
+  readonly firstOp: number;
   readonly architecture: Architecture;
   /** Mark → index among the encoded operations. */
   readonly marks: ReadonlyMap<string, number>;
@@ -28,11 +32,12 @@ interface Encoding {
 }
 
 /**
- * The bytes of a plan for the launcher of `architecture`.
+ * The bytes of a plan for the launcher of `architecture`. `before`: the plan that was launched and that this one
+ * continues: its descriptors are what there is, and the numbers of its operations come first.
  * A plan that cannot be encoded (unknown mark or descriptor, slot out of range, too many arguments …) is a bug of
  * the code that made it: RangeError, naming the operation.
  */
-export function encodePlan(plan: LaunchPlan, architecture: Architecture): Uint8Array {
+export function encodePlan(plan: LaunchPlan, architecture: Architecture, before?: LaunchPlan): Uint8Array {
   const marks = placeMarks(plan);
   const { blocks, dataBytes, pointers } = placeData(plan);
   const opCount = plan.ops.length - marks.size;
@@ -40,12 +45,14 @@ export function encodePlan(plan: LaunchPlan, architecture: Architecture): Uint8A
   const relocationOffset = wire.HEADER_BYTES + opCount * wire.OP_BYTES;
   const dataOffset = relocationOffset + pointers * wire.RELOCATION_BYTES;
   const size = dataOffset + dataBytes;
+  if (size > wire.MAX_PLAN_BYTES) throw new RangeError(`launch plan: ${size} bytes are too many`);
   const buffer = new ArrayBuffer(size);
   const bytes = new Uint8Array(buffer);
   const words = new Uint32Array(buffer);
   words.set([wire.MAGIC, wire.VERSION, size, opCount, wire.HEADER_BYTES, dataOffset, dataBytes]);
   words.set([relocationOffset, pointers], 7);
-  writeOps({ plan, architecture, marks, blocks, bytes, halves: new Uint16Array(buffer), words });
+  const origin = { fds: before?.fds ?? plan.fds, firstOp: before?.ops.length ?? 0 };
+  writeOps({ ...origin, plan, architecture, marks, blocks, bytes, halves: new Uint16Array(buffer), words });
   writeData(bytes, words, blocks, relocationOffset, dataOffset);
   return bytes;
 }
@@ -108,12 +115,12 @@ function writeData(
 }
 
 function writeOps(encoding: Encoding): void {
-  const { plan, halves, words } = encoding;
+  const { plan, firstOp, halves, words } = encoding;
   let at: number = wire.HEADER_BYTES;
   for (let i = 0; i < plan.ops.length; i++) {
     const op = plan.ops[i];
     if (op === undefined || op.kind === "mark") continue;
-    words[(at + field.origin) >> 2] = i;
+    words[(at + field.origin) >> 2] = firstOp + i;
     halves[(at + field.save) >> 1] = wire.NONE;
     halves[(at + field.onZero) >> 1] = wire.NONE;
     halves[(at + field.onError) >> 1] = wire.NONE;
@@ -204,6 +211,9 @@ function writeOther(
     case "exit":
       begin(encoding, at, wire.OP_EXIT, op.code);
       break;
+    case "continue":
+      begin(encoding, at, wire.OP_CONTINUE);
+      break;
   }
 }
 
@@ -222,7 +232,7 @@ function writeArgument(encoding: Encoding, at: number, i: number, value: Argumen
     encoding.bytes[at + field.tags + i] = wire.ARG_SLOT;
     encoding.words[(at + argsOffset + i * 8) >> 2] = checkSlot(value.slot, op, index);
   } else {
-    const position = encoding.plan.fds.indexOf(value.fd);
+    const position = encoding.fds.indexOf(value.fd);
     if (position === -1) throw badOp(op, index, `the plan expects no descriptor named ${value.fd}`);
     encoding.words[(at + argsOffset + i * 8) >> 2] = firstNamedFd + position;
   }

@@ -4,7 +4,8 @@ import type { ReportEvent } from "./wire.ts";
 /** The numbers of the byte format; launcher.c has the same between its BEGIN and END lines. */
 export const wire = {
   MAGIC: 0x4c785644,
-  VERSION: 1,
+  VERSION: 2,
+  MAX_PLAN_BYTES: 0x1000000,
   HEADER_BYTES: 40,
   OP_BYTES: 96,
   RELOCATION_BYTES: 8,
@@ -24,6 +25,7 @@ export const wire = {
   OP_SUPERVISE: 8,
   OP_INIT: 9,
   OP_EXIT: 10,
+  OP_CONTINUE: 11,
   ARG_IMMEDIATE: 0,
   ARG_DATA: 1,
   ARG_SLOT: 2,
@@ -37,7 +39,7 @@ export const wire = {
   BAD_PLAN: 0xffffffff,
 } as const;
 
-/** Descriptors of the launcher: 3 the plan, 4 the report pipe, then those that the plan names. */
+/** Descriptors of the launcher: 3 the pipe that plans come through, 4 the report pipe, then those that the plan names. */
 export const planFd = 3;
 export const firstNamedFd = 5;
 

@@ -1,10 +1,10 @@
 /*
  * The launcher: executes a launch plan, a list of system calls that TypeScript has written down (README.md beside).
  *
- * It has no policy, allocates nothing, and reads nothing but the plan. It exists because namespaces can be entered only
+ * It has no policy, allocates nothing but a plan's memory, and reads nothing but plans. It exists because namespaces can be entered only
  * by a single-threaded process (unshare(2), setns(2)), which a JavaScript runtime never is.
  *
- * Descriptors on entry: 0, 1, 2 the user's; 3 the plan, a sealed memfd; 4 the report pipe; 5 and up what the plan names.
+ * Descriptors on entry: 0, 1, 2 the user's; 3 the plan pipe; 4 the report pipe; 5 and up what the plan names.
  * All from 3 on are closed when another program is executed, unless the plan says otherwise.
  *
  * Freestanding: no C library, no start files, one static file of a few kilobytes for x86_64 or aarch64.
@@ -21,11 +21,11 @@ typedef long i64;
 _Static_assert(sizeof(u64) == 8 && sizeof(void *) == 8, "the plan holds 64-bit addresses");
 
 /* BEGIN wire */
-enum { MAGIC = 0x4c785644, VERSION = 1 };
+enum { MAGIC = 0x4c785644, VERSION = 2, MAX_PLAN_BYTES = 0x1000000 };
 enum { HEADER_BYTES = 40, OP_BYTES = 96, RELOCATION_BYTES = 8, REPORT_BYTES = 16 };
 enum { MAX_SLOTS = 128, MAX_ARGS = 6, MAX_TOLERATED = 8, NONE = 0xffff };
 enum { OP_SYSCALL, OP_JUMP, OP_FORMAT, OP_STORE, OP_LOAD, OP_REPORT, OP_EXPECT_SUCCESS, OP_FAIL,
-       OP_SUPERVISE, OP_INIT, OP_EXIT };
+       OP_SUPERVISE, OP_INIT, OP_EXIT, OP_CONTINUE };
 enum { ARG_IMMEDIATE, ARG_DATA, ARG_SLOT };
 enum { FLAG_NO_RETRY = 1, FLAG_TIED = 1 };
 enum { REPORT_EVENT, REPORT_FAILED };
@@ -67,12 +67,12 @@ _Static_assert(sizeof(struct relocation) == RELOCATION_BYTES && sizeof(struct re
 
 /* The few calls that the launcher makes of its own accord (asm/unistd_64.h, asm-generic/unistd.h). */
 #if defined(__x86_64__)
-enum { NR_read = 0, NR_write = 1, NR_close = 3, NR_lseek = 8, NR_mmap = 9, NR_rt_sigprocmask = 14, NR_kill = 62,
-       NR_wait4 = 61, NR_fcntl = 72, NR_rt_sigtimedwait = 128, NR_exit_group = 231,
+enum { NR_read = 0, NR_write = 1, NR_close = 3, NR_mmap = 9, NR_rt_sigprocmask = 14, NR_kill = 62,
+       NR_wait4 = 61, NR_rt_sigtimedwait = 128, NR_exit_group = 231,
        NR_ppoll = 271, NR_signalfd4 = 289, NR_close_range = 436 };
 #elif defined(__aarch64__)
-enum { NR_read = 63, NR_write = 64, NR_close = 57, NR_lseek = 62, NR_mmap = 222, NR_rt_sigprocmask = 135, NR_kill = 129,
-       NR_wait4 = 260, NR_fcntl = 25, NR_rt_sigtimedwait = 137, NR_exit_group = 94,
+enum { NR_read = 63, NR_write = 64, NR_close = 57, NR_mmap = 222, NR_rt_sigprocmask = 135, NR_kill = 129,
+       NR_wait4 = 260, NR_rt_sigtimedwait = 137, NR_exit_group = 94,
        NR_ppoll = 73, NR_signalfd4 = 74, NR_close_range = 436 };
 #else
 #error "the launcher knows x86_64 and aarch64"
@@ -81,7 +81,7 @@ enum { NR_read = 63, NR_write = 64, NR_close = 57, NR_lseek = 62, NR_mmap = 222,
 enum { PLAN_FD = 3, REPORT_FD = 4 };
 enum { EXIT_FAILED = 125 };     /* docker run(1): "125 if the error is with the daemon itself" */
 enum { ECHILD = 10, EINTR = 4, EPIPE = 32, EINVAL = 22, MAX_ERRNO = 4095 };
-enum { SEEK_END = 2, PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, F_GET_SEALS = 1034, SEALED = 1 | 2 | 4 | 8 };
+enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20 };
 enum { CLOSE_RANGE_CLOEXEC = 4, SIG_BLOCK = 0, SIG_SETMASK = 2, SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGSET_BYTES = 8, SFD_CLOEXEC = 02000000 };
 enum { WNOHANG = 1, WALL = 0x40000000, POLLIN = 1, POLLERR = 8 };
 
@@ -141,7 +141,7 @@ static void __attribute__((noreturn)) fail(u32 origin, i32 error, i32 detail)
 	leave(EXIT_FAILED);
 }
 
-/* The plan after `read_plan`: all offsets and indices in it are in bounds. */
+/* The plan after `receive_plan`: all offsets and indices in it are in bounds. */
 struct plan {
 	const struct op *ops;
 	u32 op_count;
@@ -173,7 +173,7 @@ static u64 bytes_at_argument(const struct op *o, u32 i)
 
 static int is_valid(const struct op *o, const struct header *h)
 {
-	if (o->kind > OP_EXIT || o->tolerated_count > MAX_TOLERATED)
+	if (o->kind > OP_CONTINUE || o->tolerated_count > MAX_TOLERATED)
 		return 0;
 	if (o->save != NONE && o->save >= MAX_SLOTS)
 		return 0;
@@ -215,27 +215,44 @@ static u64 load_integer(const u8 *at, u32 width)
 	return value;
 }
 
-/* Map the plan, check every offset and index in it once, and put the addresses in place. */
-static struct plan read_plan(void)
+/* The next bytes of the plan pipe. Its end means that whoever started us has given up, or is gone. */
+static void receive(u8 *into, u64 length)
 {
-	i64 size = syscall6(NR_lseek, PLAN_FD, 0, SEEK_END, 0, 0, 0);
-	i64 seals = syscall6(NR_fcntl, PLAN_FD, F_GET_SEALS, 0, 0, 0, 0);
-	/* A sealed file can neither change nor shrink under the checks that follow. */
-	if (size < HEADER_BYTES || seals < 0 || (seals & SEALED) != SEALED)
-		fail(BAD_PLAN, EINVAL, 0);
-	i64 address = syscall6(NR_mmap, 0, (u64)size, PROT_READ | PROT_WRITE, MAP_PRIVATE, PLAN_FD, 0);
+	while (length > 0) {
+		i64 got = syscall6(NR_read, PLAN_FD, (u64)into, length, 0, 0, 0);
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			fail(BAD_PLAN, (i32)-got, 0);
+		if (got == 0)
+			leave(EXIT_FAILED);
+		into += got;
+		length -= (u64)got;
+	}
+}
+
+/*
+ * Take the next plan out of the pipe, into memory of our own, where nobody can change it under the checks that follow;
+ * check every offset and index in it once, and put the addresses in place.
+ */
+static struct plan receive_plan(void)
+{
+	struct header head;
+	receive((u8 *)&head, HEADER_BYTES);
+	if (head.magic != MAGIC || head.version != VERSION || head.size < HEADER_BYTES || head.size > MAX_PLAN_BYTES ||
+	    head.op_count >= NONE)
+		fail(BAD_PLAN, EINVAL, 1);
+	i64 address = syscall6(NR_mmap, 0, head.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, (u64)-1, 0);
 	if (address < 0 && address >= -MAX_ERRNO)
 		fail(BAD_PLAN, (i32)-address, 0);
-	syscall6(NR_close, PLAN_FD, 0, 0, 0, 0, 0);
 
 	u8 *base = (u8 *)address;
-	const struct header *h = (const struct header *)base;
-	if (h->magic != MAGIC || h->version != VERSION || h->size != (u64)size || h->op_count >= NONE)
-		fail(BAD_PLAN, EINVAL, 1);
-	if (h->op_offset % 8 != 0 || !inside(h->op_offset, (u64)h->op_count * OP_BYTES, (u64)size) ||
+	const struct header *h = &head;
+	receive(base + HEADER_BYTES, h->size - HEADER_BYTES);
+	if (h->op_offset % 8 != 0 || !inside(h->op_offset, (u64)h->op_count * OP_BYTES, h->size) ||
 	    h->relocation_offset % 8 != 0 ||
-	    !inside(h->relocation_offset, (u64)h->relocation_count * RELOCATION_BYTES, (u64)size) ||
-	    !inside(h->data_offset, h->data_size, (u64)size))
+	    !inside(h->relocation_offset, (u64)h->relocation_count * RELOCATION_BYTES, h->size) ||
+	    !inside(h->data_offset, h->data_size, h->size))
 		fail(BAD_PLAN, EINVAL, 2);
 
 	struct plan plan = { (const struct op *)(base + h->op_offset), h->op_count, base + h->data_offset };
@@ -381,8 +398,9 @@ static void expect_success(const struct op *o, const u8 *status)
 		fail(o->origin, 0, (i32)code);
 }
 
-static void __attribute__((noreturn)) run(struct plan plan)
+static void __attribute__((noreturn)) run(void)
 {
+	struct plan plan = receive_plan();
 	i64 slots[MAX_SLOTS];
 	for (u32 i = 0; i < MAX_SLOTS; i++)
 		slots[i] = 0;
@@ -424,6 +442,11 @@ static void __attribute__((noreturn)) run(struct plan plan)
 			stand_by(o, (i64)a[0]);
 		case OP_EXIT:
 			leave(o->number);
+		case OP_CONTINUE:
+			/* The slots stay as they are; the new plan has checked indices of its own. */
+			plan = receive_plan();
+			i = 0;
+			break;
 		}
 	}
 	leave(0);
@@ -437,7 +460,7 @@ __attribute__((used, noreturn)) static void start(void)
 	i64 result = syscall6(NR_close_range, PLAN_FD, ~0U, CLOSE_RANGE_CLOEXEC, 0, 0, 0);
 	if (result < 0)
 		fail(BAD_PLAN, (i32)-result, 5);
-	run(read_plan());
+	run();
 }
 
 #if defined(__x86_64__)

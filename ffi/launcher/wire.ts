@@ -80,7 +80,12 @@ export type Op =
    */
   | { readonly kind: "init"; readonly slot: number }
   /** exit_group(2). */
-  | { readonly kind: "exit"; readonly code: number };
+  | { readonly kind: "exit"; readonly code: number }
+  /**
+   * Go on with the next plan that comes through the plan pipe; slots keep their values. The end of the pipe means that
+   * whoever launched has given up, or is gone: then the process exits with 125.
+   */
+  | { readonly kind: "continue" };
 
 /** What a plan may report on its way. "started": the init process exists (value: its pid) and its id maps are written. */
 export type ReportEvent = "started" | "ready" | "exited";
@@ -96,7 +101,7 @@ export interface LaunchPlan {
 export type LaunchReport =
   | { readonly kind: "event"; readonly event: ReportEvent; readonly value: number }
   /**
-   * `op`: index into `plan.ops`; undefined if the launcher refused the plan as a whole (a bug, or an altered plan).
+   * `op`: index into `plan.ops`, which those of the plan that follows continue; undefined if the launcher refused the plan as a whole (a bug, or an altered plan).
    * `detail`: exit code of a helper for `expectSuccess`, else 0.
    */
   | { readonly kind: "failed"; readonly op: number | undefined; readonly errno: number; readonly detail: number };

@@ -1,7 +1,6 @@
-/** Everything of a new box that exists before its first process: image, directory, bundle, and what the sandbox is told. */
-
+/** What a new box is made of: its directory and network first, then, while its namespaces come into being, its bundle. */
 import { release } from "node:os";
-import type { Bundle, BundleSource } from "../bundle/bundle.ts";
+import type { BundleSource } from "../bundle/bundle.ts";
 import { createBundle } from "../bundle/create.ts";
 import type { Context } from "../core/context.ts";
 import type { HostFacts } from "../host/facts.ts";
@@ -15,26 +14,26 @@ import type { Store } from "../store/types.ts";
 import { type BoxNetwork, planNetwork } from "./network.ts";
 import type { RunRequest } from "./request.ts";
 
-/** A box on disk, ready to be created as a container. */
-export interface PreparedBox {
-  readonly created: CreatedBox;
-  readonly bundle: Bundle;
-  readonly network: BoxNetwork;
-  readonly sandbox: Omit<SandboxInput, "awaitGo" | "held" | "pipes">;
-}
-
 export interface Surroundings {
   readonly store: Store;
   readonly facts: HostFacts;
 }
 
+/** A box on disk, without its bundle. */
+export interface NewBox {
+  readonly source: BundleSource;
+  readonly created: CreatedBox;
+  readonly network: BoxNetwork;
+  readonly idMap: IdMap;
+}
+
 /** @throws DevboxError of what is wrong with the request; the box is gone again then. */
-export async function prepareBox(
+export async function makeBox(
   context: Context,
   { store, facts }: Surroundings,
   source: BundleSource,
   request: RunRequest,
-): Promise<PreparedBox> {
+): Promise<NewBox> {
   const { options } = request;
   const idMap = defaultIdMap(facts);
   const created = await createBox(context, store, {
@@ -47,26 +46,44 @@ export async function prepareBox(
     labels: options.labels,
     ephemeral: !options.keep,
   });
-  let network: BoxNetwork | undefined;
   try {
-    network = await planNetwork(options, facts, created.paths);
-    const bundle = createBundle({
-      source,
-      options,
-      facts,
-      idMap,
-      storeRoot: store.root,
-      box: created.paths,
-      network: network.contribution,
-      ...(await security(request, facts)),
-    });
-    return { created, bundle, network, sandbox: sandboxInput(store, facts, idMap, created, bundle, request) };
+    return { source, created, network: await planNetwork(options, facts, created.paths), idMap };
   } catch (error) {
-    network?.[Symbol.dispose]();
     removeBox(store, created.paths, created.record.name, created.lock);
     throw error;
   }
 }
+
+/** Writes the bundle: what the sandbox is told. @throws DevboxError of what is wrong with the request */
+export async function prepareBundle(
+  { store, facts }: Surroundings,
+  { source, created, network, idMap }: NewBox,
+  request: RunRequest,
+): Promise<SandboxOfBox> {
+  const { options } = request;
+  const bundle = createBundle({
+    source,
+    options,
+    facts,
+    idMap,
+    storeRoot: store.root,
+    box: created.paths,
+    network: network.contribution,
+    ...(await security(request, facts)),
+  });
+  return {
+    config: bundle.config,
+    rootfs: bundle.rootfs,
+    storeRoot: store.root,
+    mountpoint: bundle.rootfs.kind === "directory" ? bundle.rootfs.path : `${created.paths.directory}/rootfs`,
+    facts,
+    idMap,
+    sourceKinds: bundle.sourceKinds,
+    init: options.init,
+  };
+}
+
+export type SandboxOfBox = Omit<SandboxInput, "awaitGo" | "pipes">;
 
 async function security({ options }: RunRequest, { architecture }: HostFacts) {
   const { capAdd, capDrop, privileged } = options;
@@ -86,24 +103,4 @@ async function chooseSeccomp(
   if (seccomp === "default") return defaultSeccomp(environment);
   const { parseSeccompProfile } = await import("../sandbox/seccomp-parse.ts");
   return parseSeccompProfile(seccomp.profile, { ...environment, kernel: release() });
-}
-
-function sandboxInput(
-  store: Store,
-  facts: HostFacts,
-  idMap: IdMap,
-  { paths }: CreatedBox,
-  bundle: Bundle,
-  { options }: RunRequest,
-): PreparedBox["sandbox"] {
-  return {
-    config: bundle.config,
-    rootfs: bundle.rootfs,
-    storeRoot: store.root,
-    mountpoint: bundle.rootfs.kind === "directory" ? bundle.rootfs.path : `${paths.directory}/rootfs`,
-    facts,
-    idMap,
-    sourceKinds: bundle.sourceKinds,
-    init: options.init,
-  };
 }

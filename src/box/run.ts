@@ -1,21 +1,24 @@
 /**
  * `devbox run`: pull, bundle, create, start, wait, delete. The stages know nothing of each other; here they are joined.
  *
- *     reference ─ensure→ image ─prepare→ box, bundle ─create→ container ─start→ command ─wait→ exit status
+ *     reference ─ensure→ image ─make→ box ─begin→ namespaces ─complete→ container ─start→ command ─wait→ exit status
+ *                                        └─prepare→ bundle ──┘
  */
 
 import { SIGKILL } from "../../ffi/constants.ts";
+import { boxNamespaces } from "../bundle/namespaces.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError, describeCause } from "../core/errors.ts";
 import { readHostFacts } from "../host/read-facts.ts";
 import { explain } from "../launch/explain.ts";
-import type { Stdio } from "../launch/launch.ts";
-import { type Container, create } from "../runtime/create.ts";
-import { planCreate } from "../sandbox/plan-create.ts";
+import { type BeginInput, begin, namespaceInput } from "../runtime/begin.ts";
+import { type Container, complete } from "../runtime/create.ts";
+import { planBox } from "../sandbox/plan-create.ts";
+import { planNamespaces } from "../sandbox/plan-namespaces.ts";
 import { writeBoxRecord } from "../store/box-record.ts";
 import { finishBox, removeBox, sweepBoxes } from "../store/boxes.ts";
 import { openStore } from "../store/open.ts";
-import { type PreparedBox, prepareBox, type Surroundings } from "./prepare.ts";
+import { makeBox, type NewBox, prepareBundle, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
 import { forwardSignals, type SignalForwarder } from "./signals.ts";
 import { findSource } from "./source.ts";
@@ -30,10 +33,10 @@ export async function run(context: Context, request: RunRequest): Promise<number
   const around = open(context);
   const source = await findSource(context, around, request);
   using signals = forwardSignals();
-  const box = await prepareBox(context, around, source, request);
+  const box = await makeBox(context, around, source, request);
   let status: number;
   try {
-    status = await runPrepared(context, box, request, signals);
+    status = await runMade(context, around, box, request, signals);
   } catch (error) {
     await discard(around, box, error);
     throw error;
@@ -48,14 +51,15 @@ export async function run(context: Context, request: RunRequest): Promise<number
   return status;
 }
 
-async function runPrepared(
+async function runMade(
   context: Context,
-  box: PreparedBox,
+  around: Surroundings,
+  box: NewBox,
   request: RunRequest,
   signals: SignalForwarder,
 ): Promise<number> {
   using _network = box.network;
-  const container = await createContainer(context, box, request);
+  const container = await createContainer(context, around, box, request);
   try {
     signals.to((signal) => signalBox(container, signal));
     writeBoxRecord(box.created.paths, { ...box.created.record, status: "running", pid: container.pid });
@@ -66,15 +70,18 @@ async function runPrepared(
   }
 }
 
-/** `--explain`: the plan that `run` would execute, as text. The image is made ready, the box is not started. */
+/** `--explain`: the plans that `run` would execute, as text. The image is made ready, the box is not started. */
 export async function explainRun(context: Context, request: RunRequest): Promise<string> {
   const around = open(context);
   const source = await findSource(context, around, request);
-  const { created, sandbox, network } = await prepareBox(context, around, source, request);
+  const box = await makeBox(context, around, source, request);
+  const { created, network } = box;
   try {
-    const held = Object.keys(network.held);
-    const awaitGo = sandbox.config.hooks?.createRuntime !== undefined;
-    return explain(planCreate({ ...sandbox, awaitGo, held: ["lock", ...held], pipes: [] })).join("\n");
+    const begun = beginInput(around, box, request);
+    const sandbox = await prepareBundle(around, box, request);
+    const namespaces = planNamespaces(namespaceInput(begun));
+    const rest = planBox({ ...sandbox, awaitGo: begun.hooks, pipes: [] });
+    return [...explain(namespaces), "", ...explain(rest, namespaces)].join("\n");
   } finally {
     network[Symbol.dispose]();
     removeBox(around.store, created.paths, created.record.name, created.lock);
@@ -87,20 +94,37 @@ function open(context: Context): Surroundings {
   return { store, facts: readHostFacts(context.env) };
 }
 
-function createContainer(context: Context, box: PreparedBox, { options }: RunRequest): Promise<Container> {
-  const { created, sandbox, network } = box;
-  const size = options.tty ? terminalSize() : undefined;
+/** The namespaces come into being while the bundle is written. */
+async function createContainer(
+  context: Context,
+  around: Surroundings,
+  box: NewBox,
+  request: RunRequest,
+): Promise<Container> {
+  const { created, network } = box;
+  await using beginning = begin(beginInput(around, box, request));
+  const sandbox = await prepareBundle(around, box, request);
+  const size = request.options.tty ? terminalSize() : undefined;
   const process = size === undefined ? {} : { consoleSize: { height: size.rows, width: size.columns } };
-  const stdin: Stdio = options.interactive ? "inherit" : "ignore";
-  return create({
+  return await complete(beginning, {
     id: created.paths.id,
     bundle: created.paths.directory,
     sandbox: { ...sandbox, config: { ...sandbox.config, process: { ...sandbox.config.process, ...process } } },
-    held: { lock: created.lock.fd, ...network.held },
-    stdin,
     runHook: network.runHook,
     signal: context.signal,
   });
+}
+
+function beginInput({ facts }: Surroundings, { created, network, idMap }: NewBox, { options }: RunRequest): BeginInput {
+  return {
+    namespaces: boxNamespaces(options.network),
+    idMap,
+    facts,
+    held: { lock: created.lock.fd, ...network.held },
+    stdin: options.interactive ? "inherit" : "ignore",
+    terminal: options.tty,
+    hooks: network.contribution.hooks.createRuntime !== undefined,
+  };
 }
 
 async function runToEnd({ terminal, launched, start }: Container, { options }: RunRequest): Promise<number> {
@@ -131,7 +155,7 @@ function signalBox({ pid }: Container, signal: number): void {
 }
 
 /** Takes a box that did not come up off the disk; what goes wrong with that travels along with `error`. */
-async function discard(around: Surroundings, box: PreparedBox, error: unknown): Promise<void> {
+async function discard(around: Surroundings, box: NewBox, error: unknown): Promise<void> {
   try {
     await remove(around, box);
   } catch (second) {
@@ -139,7 +163,7 @@ async function discard(around: Surroundings, box: PreparedBox, error: unknown): 
   }
 }
 
-async function remove({ store, facts }: Surroundings, { created }: PreparedBox): Promise<void> {
+async function remove({ store, facts }: Surroundings, { created }: NewBox): Promise<void> {
   const { paths, record, lock } = created;
   if (removeBox(store, paths, record.name, lock)) return;
   // What the box made under other ids can be removed only from inside the user namespace.

@@ -17,6 +17,7 @@ import { deviceMount } from "./devices.ts";
 import { boxEnvironment } from "./environment.ts";
 import { protectedPaths } from "./masks.ts";
 import { combineMounts, defaultMounts, defaultSysctls, requestedMount } from "./mounts.ts";
+import { boxNamespaces } from "./namespaces.ts";
 import type { MountRequest } from "./options.ts";
 import { checkSource, layerRoots, planRootfs } from "./rootfs.ts";
 import { findInRoot, readTextInRoot } from "./rootfs-view.ts";
@@ -170,10 +171,8 @@ function refuseNul({ args, env, cwd }: RuntimeProcess): void {
 function linuxConfig({ options, idMap, seccomp }: BundleInput): LinuxConfig {
   const { masked, readonly } = protectedPaths(options);
   refuseHostSysctls(options);
-  const isolated = ["user", "mount", "pid", "ipc", "uts", "cgroup"] as const;
-  const types = options.network === "host" ? isolated : [...isolated, "network" as const];
   return {
-    namespaces: types.map((type) => ({ type })),
+    namespaces: boxNamespaces(options.network),
     uidMappings: idMap.uid,
     gidMappings: idMap.gid,
     sysctl: { ...defaultSysctls(options.network, idMap), ...options.sysctl },

@@ -6,14 +6,15 @@ import { errnoNameOf } from "../../ffi/errno.ts";
 import type { Argument, Data, LaunchPlan, Op, SyscallOp } from "../../ffi/launcher/wire.ts";
 import { argumentWriters, mountAttributes, openFlags, propagation, resolveFlags, writeOctal } from "./words.ts";
 
-/** The lines of a plan: its title, the descriptors it expects, its operations. */
-export function explain(plan: LaunchPlan): string[] {
-  const width = String(plan.ops.length).length;
+/** The lines of a plan: its title, the descriptors it expects, its operations. `before`: the plan that it continues. */
+export function explain(plan: LaunchPlan, before?: LaunchPlan): string[] {
+  const first = before?.ops.length ?? 0;
+  const width = String(first + plan.ops.length).length;
   const descriptors = plan.fds.length === 0 ? [] : [`descriptors: ${plan.fds.join(", ")}`];
   return [
     `plan: ${plan.title}`,
     ...descriptors,
-    ...plan.ops.map((op, i) => `${String(i).padStart(width)}  ${explainOp(op)}`),
+    ...plan.ops.map((op, i) => `${String(first + i).padStart(width)}  ${explainOp(op)}`),
   ];
 }
 
@@ -43,6 +44,8 @@ function explainOp(op: Op): string {
       return `be init for $${op.slot}`;
     case "exit":
       return `exit ${op.code}`;
+    case "continue":
+      return "go on with the next plan";
   }
 }
 

@@ -1,26 +1,16 @@
 /**
- * Runs a launch plan: the plan and the launcher's program go into sealed memfds, the launcher is executed from there,
- * and its reports are read from a pipe. No file is touched.
+ * Runs a launch plan: the launcher is executed from a sealed memfd, the plan goes to it through one pipe, and its reports
+ * come back through another. No file is touched.
  */
-import { closeSync, openSync, writeSync } from "node:fs";
-import {
-  F_SEAL_GROW,
-  F_SEAL_SEAL,
-  F_SEAL_SHRINK,
-  F_SEAL_WRITE,
-  MFD_ALLOW_SEALING,
-  MFD_CLOEXEC,
-  MFD_EXEC,
-  O_CLOEXEC,
-  O_NONBLOCK,
-} from "../../ffi/constants.ts";
-import { EINVAL, SyscallError } from "../../ffi/errno.ts";
+import { closeSync } from "node:fs";
+import { O_CLOEXEC, O_NONBLOCK } from "../../ffi/constants.ts";
 import { encodePlan } from "../../ffi/launcher/encode.ts";
 import type { LaunchPlan, LaunchReport, ReportEvent } from "../../ffi/launcher/wire.ts";
-import { addSeals, memfdCreate, pipe2 } from "../../ffi/libc.ts";
+import { pipe2 } from "../../ffi/libc.ts";
 import { DevboxError } from "../core/errors.ts";
 import { type FailedReport, findFailure, type LaunchFailure, launchError } from "./failure.ts";
-import { hostArchitecture, launcherProgram } from "./launcher-program.ts";
+import { hostArchitecture, openLauncherProgram } from "./launcher-program.ts";
+import { openPlanPipe, type PlanPipe } from "./plan-pipe.ts";
 import { openReports, type ReportReader } from "./reports.ts";
 
 /** A descriptor of this process, or this process's own of the same number, or /dev/null. */
@@ -46,6 +36,11 @@ export interface Launched {
   readonly pid: number;
   /** The next event; undefined when no more can come. Throws what `wait` throws if the plan has failed. */
   nextEvent(): Promise<LaunchEvent | undefined>;
+  /**
+   * Hands over the plan that the operation "continue" of the first one waits for; once. It may name only descriptors that
+   * were given at the launch. If nobody waits any more, that is no error here: `wait` tells why.
+   */
+  proceed(plan: LaunchPlan): void;
   /** Wait for the launcher's end: its exit status (128 + n after signal n). Throws DevboxError if the plan has failed. */
   wait(): Promise<number>;
   /** Send a signal to the launcher; a supervisor passes it on to its child. */
@@ -62,9 +57,11 @@ export function launch(plan: LaunchPlan, options: LaunchOptions = {}): Launched 
     return fd;
   };
   let reportEnd: number | undefined;
+  let plans: PlanPipe | undefined;
   try {
-    const planFd = keep(sealedFile("devbox-plan", encode(plan), MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    const program = keep(programFile());
+    const bytes = encode(plan);
+    const program = keep(openLauncherProgram());
+    plans = openPlanPipe();
     const [read, write] = pipe2(O_CLOEXEC | O_NONBLOCK);
     keep(write);
     reportEnd = read;
@@ -74,13 +71,17 @@ export function launch(plan: LaunchPlan, options: LaunchOptions = {}): Launched 
       env: {},
       stdio: [
         ...(options.stdio ?? (["inherit", "inherit", "inherit"] as const)),
-        planFd,
+        plans.theirs,
         write,
         ...namedFds(plan, options),
       ],
     });
-    return follow(plan, options, child, openReports(read));
+    plans.closeTheirs();
+    plans.write(bytes);
+    if (!plan.ops.some(({ kind }) => kind === "continue")) plans.close();
+    return follow({ plan, options, child, plans, reports: openReports(read) });
   } catch (error) {
+    plans?.close();
     if (reportEnd !== undefined) closeSync(reportEnd);
     if (error instanceof DevboxError) throw error;
     throw new DevboxError("LAUNCH_FAILED", { step: "start the launcher", cause: error });
@@ -96,8 +97,18 @@ export function runPlan(plan: LaunchPlan, options: LaunchOptions = {}): Promise<
 
 type Child = Pick<Bun.Subprocess, "pid" | "exited" | "kill" | "unref">;
 
-function follow(plan: LaunchPlan, options: LaunchOptions, child: Child, reports: ReportReader): Launched {
+interface Launch {
+  readonly plan: LaunchPlan;
+  readonly options: LaunchOptions;
+  readonly child: Child;
+  readonly plans: PlanPipe;
+  readonly reports: ReportReader;
+}
+
+function follow({ plan: first, options, child, plans, reports }: Launch): Launched {
+  let next: LaunchPlan | undefined;
   const failed = (report: FailedReport): DevboxError => {
+    const plan = next === undefined ? first : join(first, next);
     const failure = findFailure(plan, report);
     const translated = failure === undefined ? undefined : options.translate?.(failure);
     return translated ?? launchError(plan, report, failure);
@@ -109,7 +120,13 @@ function follow(plan: LaunchPlan, options: LaunchOptions, child: Child, reports:
       if (report?.kind === "failed") throw failed(report);
       return report;
     },
+    proceed: (plan) => {
+      next = plan;
+      plans.write(encode(plan, first));
+      plans.close();
+    },
     wait: async () => {
+      plans.close();
       const status = await child.exited;
       const report = (await reports.drain()).find(isFailure);
       reports.close();
@@ -118,6 +135,7 @@ function follow(plan: LaunchPlan, options: LaunchOptions, child: Child, reports:
     },
     kill: (signal) => child.kill(signal),
     release: () => {
+      plans.close();
       child.unref();
       reports.close();
     },
@@ -128,9 +146,14 @@ function isFailure(report: LaunchReport): report is FailedReport {
   return report.kind === "failed";
 }
 
-function encode(plan: LaunchPlan): Uint8Array {
+/** Two plans as the launcher's reports number their operations. */
+function join(first: LaunchPlan, next: LaunchPlan): LaunchPlan {
+  return { title: next.title, ops: [...first.ops, ...next.ops], fds: first.fds };
+}
+
+function encode(plan: LaunchPlan, before?: LaunchPlan): Uint8Array {
   try {
-    return encodePlan(plan, hostArchitecture);
+    return encodePlan(plan, hostArchitecture, before);
   } catch (cause) {
     throw new DevboxError("INTERNAL", { step: `encode the launch plan "${plan.title}"`, cause });
   }
@@ -145,39 +168,4 @@ function namedFds(plan: LaunchPlan, options: LaunchOptions): number[] {
       because: `no descriptor was given for ${name}`,
     });
   });
-}
-
-/** A file in memory that nobody can change any more, not even we. */
-function sealedFile(name: string, bytes: Uint8Array, flags: number): number {
-  const fd = memfdCreate(name, flags);
-  try {
-    writeSync(fd, bytes);
-    addSeals(fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  return fd;
-}
-
-/** The launcher's program, open for reading only: execve(2) refuses a file that is open for writing (ETXTBSY). */
-function programFile(): number {
-  const bytes = launcherProgram(hostArchitecture);
-  const writable = executableFile("devbox-launcher", bytes);
-  try {
-    return openSync(`/proc/self/fd/${writable}`, "r");
-  } finally {
-    closeSync(writable);
-  }
-}
-
-/** Since 6.3 a memfd to be executed must say so where vm.memfd_noexec is set; before, the flag is unknown (memfd_create(2)). */
-function executableFile(name: string, bytes: Uint8Array): number {
-  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  try {
-    return sealedFile(name, bytes, flags | MFD_EXEC);
-  } catch (error) {
-    if (!(error instanceof SyscallError) || error.errno !== EINVAL) throw error;
-    return sealedFile(name, bytes, flags);
-  }
 }

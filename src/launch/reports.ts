@@ -42,6 +42,8 @@ export function openReports(fd: number): ReportReader {
 
   return {
     next: async () => {
+      // Mostly it is there already, and a stream costs more than the rest of the launch.
+      if (waiting.length === 0 && stream === undefined && !closed) readNow(fd, waiting);
       while (waiting.length === 0 && !closed && (await readMore()));
       return waiting.shift();
     },

@@ -14,6 +14,12 @@ export interface IdMap {
 
 export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
 
+/** Without `path` a new one. */
+export interface Namespace {
+  readonly type: NamespaceType;
+  readonly path?: string;
+}
+
 export interface RuntimeConfig {
   readonly ociVersion: string;
   readonly root: { readonly path: string; readonly readonly?: boolean };
@@ -82,7 +88,7 @@ export type HookPoint = "prestart" | "createRuntime" | "createContainer" | "star
 export type Hooks = Readonly<Partial<Record<HookPoint, readonly Hook[]>>>;
 
 export interface LinuxConfig {
-  readonly namespaces: readonly { readonly type: NamespaceType; readonly path?: string }[];
+  readonly namespaces: readonly Namespace[];
   readonly uidMappings?: readonly IdMapping[];
   readonly gidMappings?: readonly IdMapping[];
   readonly devices?: readonly LinuxDevice[];

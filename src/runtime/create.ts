@@ -1,31 +1,28 @@
 /**
- * OCI "create" (runtime-spec runtime.md "Lifecycle" steps 1 to 5): the sandbox is planned and launched, the createRuntime
- * hooks run beside the mounts that the init process makes, and the command waits for `start`.
+ * OCI "create" (runtime-spec runtime.md "Lifecycle" steps 1 to 5): the namespaces are begun, the sandbox is planned and handed
+ * to the init process, the createRuntime hooks run beside the mounts that it makes, and the command waits for `start`.
  */
-import { closeSync, fstatSync, writeSync } from "node:fs";
-import { O_CLOEXEC, SIGINT, SIGKILL } from "../../ffi/constants.ts";
-import { pipe2 } from "../../ffi/libc.ts";
-import { DevboxError, errnoName } from "../core/errors.ts";
-import { type Launched, launch, type Stdio } from "../launch/launch.ts";
-import type { State } from "../oci/runtime.ts";
+import { closeSync, fstatSync } from "node:fs";
+import { SIGINT, SIGKILL } from "../../ffi/constants.ts";
+import { DevboxError } from "../core/errors.ts";
+import type { Launched, Stdio } from "../launch/launch.ts";
+import type { Hook, RuntimeConfig, State } from "../oci/runtime.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
-import { planCreate } from "../sandbox/plan-create.ts";
-import { type ConsoleSocket, openConsoleSocket } from "./console-socket.ts";
-import { explainFailure } from "./explain-failure.ts";
+import { planBox } from "../sandbox/plan-create.ts";
+import { type BeginInput, type Beginning, begin } from "./begin.ts";
 import { type HookRunner, runHooks } from "./hooks.ts";
 
-export interface CreateInput {
+export interface CompleteInput {
   readonly id: string;
   /** Directory of the bundle, for the hooks' state. */
   readonly bundle: string;
-  readonly sandbox: Omit<SandboxInput, "awaitGo" | "held" | "pipes">;
-  /** Descriptors that the supervisor keeps open for as long as the box lives. */
-  readonly held: Readonly<Record<string, number>>;
-  readonly stdin: Stdio;
+  readonly sandbox: Omit<SandboxInput, "awaitGo" | "pipes">;
   readonly runHook: HookRunner;
   /** Gives up the creation; a box that was created goes on. */
   readonly signal: AbortSignal;
 }
+
+export type CreateInput = CompleteInput & Pick<BeginInput, "held" | "stdin">;
 
 /** A created container: its processes exist, its command waits. */
 export interface Container {
@@ -38,39 +35,59 @@ export interface Container {
   start(): void;
 }
 
-/** @throws DevboxError LAUNCH_FAILED, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, HOOK_FAILED; nothing of it runs then. */
+/**
+ * OCI "create" of a bundle that is there.
+ * @throws DevboxError LAUNCH_FAILED, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, HOOK_FAILED; nothing of it runs then.
+ */
 export async function create(input: CreateInput): Promise<Container> {
-  const { hooks, annotations } = input.sandbox.config;
-  const before = [...(hooks?.prestart ?? []), ...(hooks?.createRuntime ?? [])];
-  const gate = before.length > 0 ? openGate() : undefined;
-  using console = input.sandbox.config.process.terminal === true ? openConsoleSocket() : undefined;
-  const launched = begin(input, gate, console);
+  const { held, stdin, sandbox } = input;
+  const { config, idMap, facts } = sandbox;
+  const { namespaces } = config.linux;
+  const terminal = config.process.terminal === true;
+  const hooks = hooksBeforeStart(config).length > 0;
+  await using beginning = begin({ namespaces, idMap, facts, held, stdin, terminal, hooks });
+  return await complete(beginning, input);
+}
+
+/** The second half: what has begun becomes the container of a bundle. Throws as `create` does. */
+export async function complete(beginning: Beginning, input: CompleteInput): Promise<Container> {
+  const { launched, gate, console } = beginning;
   let pid: number | undefined;
   let terminal: number | undefined;
   try {
+    launched.proceed(
+      planBox({ ...input.sandbox, awaitGo: gate !== undefined, pipes: pipesToGive(input, beginning.stdio) }),
+    );
     pid = await startedPid(launched);
-    const { id, bundle } = input;
-    const status = "creating";
-    const state: State = {
-      ociVersion: "1.2.0",
-      id,
-      status,
-      pid,
-      bundle,
-      ...(annotations === undefined ? {} : { annotations }),
-    };
-    const hooked = runHooks("createRuntime", before, state, input.runHook);
+    const hooked = runHooks(
+      "createRuntime",
+      hooksBeforeStart(input.sandbox.config),
+      creatingState(input, pid),
+      input.runHook,
+    );
     // Awaited below; that it fails in the meantime is no unhandled rejection.
     hooked.catch(() => {});
     // The socket is read at once: the launcher sends early and the hooks are under way.
     terminal = console?.receive();
     await unlessAborted(hooked, input.signal);
+    beginning.handOver();
     return { pid, terminal, launched, start: () => gate?.open() };
   } catch (error) {
     gate?.close();
     if (terminal !== undefined) closeSync(terminal);
+    beginning.handOver();
     throw await giveUp(launched, pid, error);
   }
+}
+
+function hooksBeforeStart({ hooks }: RuntimeConfig): readonly Hook[] {
+  return [...(hooks?.prestart ?? []), ...(hooks?.createRuntime ?? [])];
+}
+
+function creatingState({ id, bundle, sandbox }: CompleteInput, pid: number): State {
+  const { annotations } = sandbox.config;
+  const state: State = { ociVersion: "1.2.0", id, status: "creating", pid, bundle };
+  return annotations === undefined ? state : { ...state, annotations };
 }
 
 /** Rejects with the signal's reason as soon as it is given; what is awaited goes on, and its outcome is nobody's. */
@@ -83,29 +100,8 @@ function unlessAborted(awaited: Promise<void>, signal: AbortSignal): Promise<voi
   return promise;
 }
 
-/** Plans and launches. Whatever happens, only the launcher holds its ends of the gate and the console afterwards. */
-function begin(input: CreateInput, gate: Gate | undefined, console: ConsoleSocket | undefined): Launched {
-  const stdio = [console === undefined ? input.stdin : "ignore", "inherit", "inherit"] as const;
-  try {
-    const held = Object.keys(input.held);
-    const plan = planCreate({ ...input.sandbox, awaitGo: gate !== undefined, held, pipes: pipesToGive(input, stdio) });
-    const fds = {
-      ...input.held,
-      ...(gate === undefined ? {} : { go: gate.read }),
-      ...(console === undefined ? {} : { console: console.theirs }),
-    };
-    return launch(plan, { fds, stdio, translate: explainFailure });
-  } catch (error) {
-    gate?.close();
-    throw error;
-  } finally {
-    gate?.closeRead();
-    console?.closeTheirs();
-  }
-}
-
 /** Standard streams that are pipes and would be closed to the user of the box. */
-function pipesToGive({ sandbox }: CreateInput, stdio: readonly Stdio[]): number[] {
+function pipesToGive({ sandbox }: CompleteInput, stdio: readonly Stdio[]): number[] {
   const { terminal, user } = sandbox.config.process;
   if (terminal === true || user.uid === 0) return [];
   return stdio.flatMap((stream, number) => (isPipe(stream === "inherit" ? number : stream) ? [number] : []));
@@ -152,39 +148,4 @@ function killProcess(pid: number): void {
   } catch {
     // ESRCH: it has ended by itself.
   }
-}
-
-interface Gate {
-  readonly read: number;
-  open(): void;
-  close(): void;
-  closeRead(): void;
-}
-
-/** A pipe: one byte lets the command run, its end without one gives it up. */
-function openGate(): Gate {
-  const [read, write] = pipe2(O_CLOEXEC);
-  let [readOpen, writeOpen] = [true, true];
-  const close = (): void => {
-    if (writeOpen) closeSync(write);
-    writeOpen = false;
-  };
-  return {
-    read,
-    open() {
-      try {
-        writeSync(write, Uint8Array.of(1));
-      } catch (error) {
-        // The box has ended meanwhile; `wait` tells how.
-        if (errnoName(error) !== "EPIPE") throw error;
-      } finally {
-        close();
-      }
-    },
-    close,
-    closeRead() {
-      if (readOpen) closeSync(read);
-      readOpen = false;
-    },
-  };
 }

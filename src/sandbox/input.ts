@@ -1,7 +1,19 @@
 /** What the sandbox planner is given: config.json and what only the host can tell. Plain data, so a plan can be computed anywhere. */
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
-import type { IdMap, RuntimeConfig } from "../oci/runtime.ts";
+import type { IdMap, Namespace, RuntimeConfig } from "../oci/runtime.ts";
+
+/** What the namespaces need, long before the rest is known. */
+export interface NamespaceInput {
+  readonly namespaces: readonly Namespace[];
+  readonly idMap: IdMap;
+  readonly facts: HostFacts;
+  /**
+   * Names of the descriptors that are handed over: those that the supervisor keeps open for as long as the box lives (locks,
+   * exit holds), and those that the plan of the box expects.
+   */
+  readonly descriptors: readonly string[];
+}
 
 export interface SandboxInput {
   readonly config: RuntimeConfig;
@@ -20,6 +32,4 @@ export interface SandboxInput {
   readonly awaitGo: boolean;
   /** Be PID 1 for the command: reap orphans, forward signals. */
   readonly init: boolean;
-  /** Further descriptors that the supervisor keeps open for as long as the box lives (locks, exit holds). */
-  readonly held: readonly string[];
 }

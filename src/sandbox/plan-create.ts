@@ -1,23 +1,11 @@
 /**
- * config.json → launch plan: everything between "no process" and "the command runs", in order. Pure: a plan can be
- * computed, printed (`--explain`) and compared anywhere.
- *
- * Two processes execute it: the supervisor, which stays outside, waits for the box and ends it when devbox dies; and the
- * init process, which builds the box around itself and becomes the command.
+ * config.json → launch plan: everything between "the namespaces are there" (plan-namespaces.ts) and "the command runs", in
+ * order: the init process builds the box around itself and becomes the command. Pure: a plan can be computed, printed
+ * (`--explain`) and compared anywhere.
  */
-import {
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWUTS,
-} from "../../ffi/constants.ts";
-import { DevboxError } from "../core/errors.ts";
 import { becomeInit } from "../launch/init.ts";
 import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
-import { cloneWithUserNamespace } from "../launch/userns.ts";
-import type { NamespaceType, RuntimeConfig } from "../oci/runtime.ts";
+import type { RuntimeConfig } from "../oci/runtime.ts";
 import { attachConsole, openConsole } from "./console.ts";
 import { bindDevices, makeDefaultDevices } from "./devices.ts";
 import { closeAtExec, execute } from "./exec.ts";
@@ -30,59 +18,14 @@ import { inside, makeDirectoryInRoot, type RootPlan } from "./paths.ts";
 import { assembleRoot, enterRoot } from "./rootfs.ts";
 import { leaveSession, nameHost, setOomScore, setSysctls } from "./surroundings.ts";
 
-const cloneFlags: Readonly<Record<Exclude<NamespaceType, "user" | "time">, number>> = {
-  mount: CLONE_NEWNS,
-  pid: CLONE_NEWPID,
-  ipc: CLONE_NEWIPC,
-  uts: CLONE_NEWUTS,
-  network: CLONE_NEWNET,
-  cgroup: CLONE_NEWCGROUP,
-};
-
 /**
- * The plan that creates and starts a box. Descriptors it expects: "go" with `awaitGo`, "console" with a terminal, and
- * those of `input.held`.
- * @throws DevboxError BAD_CONFIG for what it cannot do: namespaces to join by path, time namespaces, a shared mount namespace
+ * The plan of the init process, from its first moment as root of its user namespace to the command; it continues that of
+ * `planNamespaces`. Descriptors it expects: "go" with `awaitGo`, "console" with a terminal.
  */
-export function planCreate(input: SandboxInput): LaunchPlan {
-  const { config } = input;
-  const plan = beginPlan(`run ${config.process.args.join(" ")}`);
-  for (const name of input.held) plan.fd(name);
-  const init = cloneWithUserNamespace(
-    plan,
-    {
-      label: "create the namespaces of the box",
-      flags: namespaceFlags(config),
-      map: input.idMap,
-      host: input.facts,
-    },
-    () => planInit(plan, input),
-  );
-  plan.add({ kind: "report", event: "started", slot: init });
-  plan.add({ kind: "supervise", slot: init, tied: true });
-  return plan.finish();
-}
-
-function namespaceFlags(config: RuntimeConfig): number {
-  let flags = 0;
-  if (!config.linux.namespaces.some(({ type }) => type === "mount")) {
-    const because = "a box without a mount namespace of its own is not supported";
-    throw new DevboxError("BAD_CONFIG", { step: "read linux.namespaces", because });
-  }
-  for (const { type, path } of config.linux.namespaces) {
-    if (path !== undefined || type === "time") {
-      const because = path === undefined ? "time namespaces are not supported" : "joining a namespace is not supported";
-      throw new DevboxError("BAD_CONFIG", { step: `read linux.namespaces: ${type}`, because });
-    }
-    if (type !== "user") flags |= cloneFlags[type];
-  }
-  return flags;
-}
-
-/** The init process, from its first moment as root of its user namespace to the command. */
-function planInit(plan: PlanBuilder, input: SandboxInput): void {
+export function planBox(input: SandboxInput): LaunchPlan {
   const { config } = input;
   const { process, linux } = config;
+  const plan = beginPlan(`run ${process.args.join(" ")}`);
   const slot = (): { readonly slot: number } => ({ slot: plan.slot() });
   const context: RootPlan = { plan, root: slot(), found: slot(), mount: slot() };
   const directory = slot();
@@ -112,6 +55,7 @@ function planInit(plan: PlanBuilder, input: SandboxInput): void {
   becomeUser(plan, input);
   if (input.init) becomeInit(plan, () => execute(plan, process));
   else execute(plan, process);
+  return plan.finish();
 }
 
 /** A directory bound on /dev is used as it is, as runc does: with `-v /dev:/dev` there is nothing to add. */

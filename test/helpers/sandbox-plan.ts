@@ -2,7 +2,7 @@
 import { explain } from "../../src/launch/explain.ts";
 import type { RuntimeConfig } from "../../src/oci/runtime.ts";
 import type { SandboxInput } from "../../src/sandbox/input.ts";
-import { planCreate } from "../../src/sandbox/plan-create.ts";
+import { planBox } from "../../src/sandbox/plan-create.ts";
 import { laptop } from "./bundle-input.ts";
 
 export const plainConfig: RuntimeConfig = {
@@ -51,14 +51,13 @@ export function sandboxInput(changes: Partial<SandboxInput> = {}): SandboxInput 
     pipes: [],
     awaitGo: false,
     init: false,
-    held: [],
     ...changes,
   };
 }
 
 /** The operations in order, without their numbers, marks and jumps. */
 export function planLines(changes: Partial<SandboxInput> = {}): readonly string[] {
-  return explain(planCreate(sandboxInput(changes)))
+  return explain(planBox(sandboxInput(changes)))
     .filter((line) => /^ *\d/.test(line))
     .map((line) => line.replace(/^ *\d+ {2}/, ""))
     .filter((line) => !/^(?:\[|go to )/.test(line));

@@ -101,6 +101,17 @@ describe("encodePlan", () => {
     expect(decoded.ops[2]).toMatchObject({ kind: wire.OP_JUMP, onZero: 1 });
   });
 
+  test("a plan that continues another counts on, and has its descriptors", () => {
+    const before = planOf([getpid(), { kind: "mark", name: "here" }, { kind: "continue" }], fdNames);
+    const plan = planOf([getpid({ args: [{ fd: "console" }] })], ["console"]);
+    const [op] = decodePlan(encodePlan(plan, "x86_64", before)).ops;
+    expect(op?.origin).toBe(3);
+    expect(op?.args[0]?.value).toBe(namedFd(2));
+    expect(() => encodePlan(planOf([getpid({ args: [{ fd: "other" }] })], ["other"]), "x86_64", before)).toThrow(
+      "no descriptor named other",
+    );
+  });
+
   test("a block that is referred to twice is there once", () => {
     const shared = text("twice");
     const decoded = encode(planOf([getpid({ args: [{ data: shared }, { data: shared }] })]));
@@ -128,6 +139,7 @@ describe("encodePlan", () => {
         { kind: "supervise", slot: 1, tied: false },
         { kind: "init", slot: 2 },
         { kind: "exit", code: 42 },
+        { kind: "continue" },
       ]),
     );
     const brief = decoded.ops.map(({ kind, flags, number, save, args }) => [
@@ -146,6 +158,7 @@ describe("encodePlan", () => {
       [wire.OP_SUPERVISE, 0, 0, undefined, "slot 1", "immediate 0"],
       [wire.OP_INIT, 0, 0, undefined, "slot 2", "immediate 0"],
       [wire.OP_EXIT, 0, 42, undefined, "immediate 0", "immediate 0"],
+      [wire.OP_CONTINUE, 0, 0, undefined, "immediate 0", "immediate 0"],
     ]);
   });
 
