@@ -5,6 +5,7 @@ const words = process.argv.slice(2);
 
 switch (words[0]) {
   case "--version":
+  case "-v":
     console.log(`devbox ${version}`);
     break;
   case "__apply-worker": {

@@ -12,13 +12,15 @@ interface InHelp {
   readonly group?: string;
   /** Accepted, but not shown. */
   readonly hidden?: true;
+  /** What shells offer for its value; an `enum` offers its options. Default: nothing. */
+  readonly completes?: "files" | "images" | readonly string[];
 }
 
 export type FlagDef = BooleanArgDef & InHelp & { type: "boolean" };
 export type StringDef = StringArgDef & InHelp & { type: "string"; multiple?: true };
 export type ChoiceDef = EnumArgDef & InHelp & { type: "enum"; options: string[] };
 /** `variadic`: takes all words that are left; only the last one may. */
-export type PositionalDef = PositionalArgDef & { type: "positional"; variadic?: true };
+export type PositionalDef = PositionalArgDef & InHelp & { type: "positional"; variadic?: true };
 
 export type OptionDef = FlagDef | StringDef | ChoiceDef;
 export type ArgumentDefs = Record<string, OptionDef | PositionalDef>;

@@ -1,5 +1,5 @@
 /** The command line of devbox: find the command, read its options, run it; whatever is thrown becomes a message. */
-import { DevboxError } from "../core/errors.ts";
+import { DevboxError, errorTable } from "../core/errors.ts";
 import { parseArguments } from "./arguments.ts";
 import { catalogue, loadAllCommands, loadCommand } from "./catalogue.ts";
 import type { Command } from "./command.ts";
@@ -21,6 +21,8 @@ export async function dispatch(words: readonly string[]): Promise<number> {
 interface ErrorWishes {
   debug: boolean;
   json: boolean;
+  /** Name of the command, for hints. */
+  command?: string;
 }
 
 async function runLine(words: readonly string[], wishes: ErrorWishes): Promise<number> {
@@ -42,6 +44,7 @@ async function runLine(words: readonly string[], wishes: ErrorWishes): Promise<n
 }
 
 async function runCommand(command: Command, words: readonly string[], wishes: ErrorWishes): Promise<number> {
+  wishes.command = command.meta.name;
   const names = Object.keys(command.args);
   // A line that cannot be parsed still has wishes; one that can, states them.
   wishes.json = names.includes("json") && words.includes("--json");
@@ -82,11 +85,23 @@ async function print(render: (colour: boolean) => Promise<string>): Promise<numb
   return 0;
 }
 
-async function report(thrown: unknown, { debug, json }: ErrorWishes): Promise<number> {
+async function report(thrown: unknown, { debug, json, command }: ErrorWishes): Promise<number> {
   const { errorJson, renderError, toDevboxError } = await import("./ui/error-message.ts");
   const { writeError } = await import("./ui/output.ts");
   const { wantsColour } = await import("./ui/terminal.ts");
-  const error = toDevboxError(thrown);
+  const error = withOwnHelp(toDevboxError(thrown), command);
   writeError(json ? errorJson(error) : renderError(error, { colour: wantsColour(2, process.env), debug }));
   return error.exitStatus;
+}
+
+/** A slip in a value is known to whoever reads it, the command whose help shows the right form, to us. */
+function withOwnHelp(error: DevboxError, command: string | undefined): DevboxError {
+  if (error.code !== "USAGE" || error.hint !== errorTable.USAGE.hint || command === undefined) return error;
+  const { step, because, cause } = error;
+  return new DevboxError("USAGE", {
+    step,
+    ...(because === undefined ? {} : { because }),
+    cause,
+    hint: `see: devbox ${command} --help`,
+  });
 }

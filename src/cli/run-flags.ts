@@ -13,7 +13,11 @@ const inGroup = {
 } as const;
 
 export const runFlags = {
-  image: { type: "positional", description: "Image reference, such as debian:12 or oci:DIR" },
+  image: {
+    type: "positional",
+    completes: "images",
+    description: "Image reference, such as debian:12 or oci:DIR",
+  },
   command: {
     type: "positional",
     required: false,
@@ -46,7 +50,8 @@ export const runFlags = {
     multiple: true,
     group: inGroup.process,
     valueHint: "FILE",
-    description: "Read variables from a file, a NAME=VALUE a line",
+    completes: "files",
+    description: "Read variables from a file, one NAME=VALUE a line",
   },
   workdir: {
     type: "string",
@@ -94,6 +99,7 @@ export const runFlags = {
     alias: "v",
     group: inGroup.files,
     valueHint: "[SOURCE:]TARGET[:OPTIONS]",
+    completes: "files",
     description: "Mount a host directory or file (ro, rw, rprivate …)",
   },
   mount: {
@@ -115,6 +121,7 @@ export const runFlags = {
     multiple: true,
     group: inGroup.files,
     valueHint: "SOURCE[:TARGET[:rwm]]",
+    completes: "files",
     description: "Pass a device of the host on",
   },
   "read-only": { type: "boolean", group: inGroup.files, description: "Mount the root file system read-only" },
@@ -130,6 +137,7 @@ export const runFlags = {
     type: "string",
     group: inGroup.network,
     valueHint: "MODE",
+    completes: ["slirp4netns", "none", "host"],
     default: "slirp4netns",
     description: "none, host or slirp4netns; bridge and private mean slirp4netns",
   },
@@ -148,7 +156,7 @@ export const runFlags = {
     multiple: true,
     group: inGroup.network,
     valueHint: "NAME:IP",
-    description: "Add a line to /etc/hosts",
+    description: "Add a line to /etc/hosts; the IP host-gateway is this machine",
   },
 
   "cap-add": {
@@ -170,8 +178,9 @@ export const runFlags = {
     multiple: true,
     group: inGroup.security,
     valueHint: "OPTION",
+    completes: ["no-new-privileges", "seccomp=unconfined", "unmask=ALL"],
     description:
-      "no-new-privileges, seccomp=unconfined|FILE, unmask=ALL|PATHS, mask=PATHS; label and apparmor=unconfined are accepted",
+      "no-new-privileges, seccomp=unconfined|FILE, unmask=ALL|PATHS, mask=PATHS; label=disable and apparmor=unconfined are so anyway",
   },
   privileged: {
     type: "boolean",
@@ -210,14 +219,14 @@ export const runFlags = {
     type: "string",
     group: inGroup.lifetime,
     valueHint: "SIGNAL",
-    description: "What ends the box; default: the image's, else SIGTERM",
+    description: "Noted in the box for whoever stops it; default: the image's",
   },
   "stop-timeout": {
     type: "string",
     group: inGroup.lifetime,
     valueHint: "SECONDS",
     default: "10",
-    description: "How long the box may take to end before it is killed",
+    description: "Noted in the box: how long whoever stops it waits before SIGKILL",
   },
 
   pull: {
@@ -231,6 +240,7 @@ export const runFlags = {
     type: "string",
     group: inGroup.image,
     valueHint: "OS/ARCH[/VARIANT]",
+    completes: ["linux/amd64", "linux/arm64"],
     description: "Platform of the image",
   },
   "tls-verify": {

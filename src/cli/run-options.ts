@@ -7,12 +7,12 @@ import type { RunOptions } from "../bundle/options.ts";
 import { DevboxError } from "../core/errors.ts";
 import { parsePort } from "../network/ports.ts";
 import { parseUlimit } from "../sandbox/rlimits.ts";
+import { parseAddHosts } from "./add-host.ts";
 import type { Values } from "./command.ts";
 import type { runFlags } from "./run-flags.ts";
 import { parseSecurityOptions } from "./run-security.ts";
 import {
   badFlag,
-  checkAddHost,
   checkNameServer,
   checkSignal,
   parseDevice,
@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly cwd: string;
   /** Whether stdin and stdout are terminals. */
   readonly onTerminal: boolean;
+  /** The address of this machine for boxes; undefined: there is none. */
+  readonly ownAddress: () => string | undefined;
 }
 
 export interface RunPlan {
@@ -43,6 +45,7 @@ type RunValues = Values<typeof runFlags>;
 export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
   const { security, notices } = parseSecurityOptions(values["security-opt"]);
   const network = parseNetwork(values.net ?? values.network);
+  const { addHosts, notices: hostNotices } = parseAddHosts(values["add-host"], network, around.ownAddress);
   const options: RunOptions = {
     ...processOptions(values, around),
     ...fileOptions(values, around),
@@ -50,7 +53,7 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     network,
     ports: network === "slirp4netns" ? values.publish.flatMap(parsePort) : [],
     dns: values.dns.map(checkNameServer),
-    addHosts: values["add-host"].map(checkAddHost),
+    addHosts,
     capAdd: values["cap-add"].flatMap((text) => text.split(",")),
     capDrop: values["cap-drop"].flatMap((text) => text.split(",")),
     privileged: values.privileged ?? false,
@@ -66,7 +69,7 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     quiet: values.quiet ?? false,
     explain: values.explain ?? false,
   };
-  return { request, notices: [...notices, ...portNotices(values, network)] };
+  return { request, notices: [...notices, ...portNotices(values, network), ...hostNotices] };
 }
 
 function portNotices(values: RunValues, network: RunOptions["network"]): readonly string[] {

@@ -31,7 +31,9 @@ type SecurityChange =
   | Pick<SecurityOptions, "seccomp">
   | Pick<SecurityOptions, "unmask">
   | Pick<SecurityOptions, "mask">
-  | { readonly notice: string };
+  | { readonly notice: string }
+  /** Nothing: it is so already. */
+  | Readonly<Record<never, never>>;
 
 const securityKeys = ["no-new-privileges", "seccomp", "unmask", "mask", "systempaths", "label", "apparmor"];
 
@@ -51,9 +53,11 @@ function securityChange(text: string, key: string, value: string | undefined): S
       if (value === "unconfined") return { unmask: ["all"] };
       throw badFlag("--security-opt", text, "systempaths can be unconfined only", "systempaths=unconfined");
     case "label":
-      return { notice: "--security-opt label has no effect: devbox sets no SELinux labels" };
+      // What `disable` asks for is so anyway.
+      if (value === "disable") return {};
+      return { notice: `--security-opt ${text} has no effect: devbox sets no SELinux labels` };
     case "apparmor":
-      if (value === "unconfined") return { notice: "--security-opt apparmor has no effect: devbox loads no profiles" };
+      if (value === "unconfined") return {};
       throw badFlag("--security-opt", text, "loading an AppArmor profile needs root", "apparmor=unconfined");
     default: {
       const guess = nearest(key || text, securityKeys);

@@ -74,15 +74,6 @@ export function parsePairs(
   return Object.fromEntries(pairs);
 }
 
-/** `NAME:IP`, an IPv6 address with or without brackets. */
-export function checkAddHost(text: string): string {
-  const match = /^([^:=\s]+)[:=](.+)$/.exec(text);
-  const [, name = "", written = ""] = match ?? [];
-  const address = written.replace(/^\[(.*)\]$/, "$1");
-  if (!isAddress(address)) throw badFlag("--add-host", text, "it is not of the form NAME:IP", "db:192.0.2.7");
-  return `${name}:${address}`;
-}
-
 export function checkNameServer(text: string): string {
   if (!isAddress(text)) throw badFlag("--dns", text, "it is not an IP address", "9.9.9.9");
   return text;

@@ -6,7 +6,7 @@ import { writeOut } from "../ui/output.ts";
 export default defineCommand({
   meta: { name: "completion", description: "Print the completion script of a shell: bash, zsh or fish" },
   args: {
-    shell: { type: "positional", description: "bash, zsh or fish" },
+    shell: { type: "positional", completes: ["bash", "zsh", "fish"], description: "bash, zsh or fish" },
     ...everyCommand,
   },
   examples: [

@@ -10,7 +10,12 @@ import { version } from "../version.ts";
 export default defineCommand({
   meta: { name: "doctor", description: "Find out what this machine can, by trying, and how to mend what it lacks" },
   args: {
-    bundle: { type: "string", valueHint: "FILE.zip", description: "Write a support archive, without secrets" },
+    bundle: {
+      type: "string",
+      valueHint: "FILE.zip",
+      completes: "files",
+      description: "Write a support archive, without secrets",
+    },
     ...jsonOption,
     ...everyCommand,
   },

@@ -16,7 +16,7 @@ export default defineCommand({
   },
   examples: [
     ["devbox images", "the newest first"],
-    ["devbox rmi $(devbox images -q)", "remove them all"],
+    ["devbox rmi --force $(devbox images -q)", "remove them all"],
   ],
   async run(values) {
     using context = openContext(values);

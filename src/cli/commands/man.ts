@@ -9,7 +9,10 @@ export default defineCommand({
   args: { ...everyCommand },
   examples: [
     ["devbox man | man -l -", "read it"],
-    ["devbox man > ~/.local/share/man/man1/devbox.1", "so that man devbox finds it"],
+    [
+      "mkdir -p ~/.local/share/man/man1 && devbox man > ~/.local/share/man/man1/devbox.1",
+      "so that man devbox finds it",
+    ],
   ],
   async run(_, allCommands) {
     writeOut(manPage(await allCommands(), version));

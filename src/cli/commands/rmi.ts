@@ -6,7 +6,12 @@ import { writeOut } from "../ui/output.ts";
 export default defineCommand({
   meta: { name: "rmi", description: "Remove images, or names of images" },
   args: {
-    image: { type: "positional", variadic: true, description: "Image references, ids, or beginnings of ids" },
+    image: {
+      type: "positional",
+      variadic: true,
+      completes: "images",
+      description: "Image references, ids, or beginnings of ids",
+    },
     force: {
       type: "boolean",
       alias: "f",

@@ -1,4 +1,5 @@
 /** devbox run: a command in a new box, from an image reference to an exit status. */
+import { ownAddress } from "../../host/own-address.ts";
 import { defineCommand } from "../command.ts";
 import { runFlags } from "../run-flags.ts";
 import { openContext } from "../ui/context.ts";
@@ -21,11 +22,14 @@ export default defineCommand({
     "Options end at IMAGE; everything behind it belongs to the box.\n" +
       "The exit status is the command's (128 + n when signal n ended it); 125: devbox failed,\n" +
       "126: the command cannot be executed, 127: it was not found.",
+    "Signals to devbox are passed on to the command as they are. As process 1 of its box it does not end by a signal\n" +
+      "that it has no handler for, except SIGKILL; with --init it does.",
   ],
   async run(values) {
     const { toRunRequest } = await import("../run-options.ts");
     const onTerminal = isTerminal(0) && isTerminal(1);
-    const { request, notices } = toRunRequest(values, { env: process.env, cwd: process.cwd(), onTerminal });
+    const around = { env: process.env, cwd: process.cwd(), onTerminal, ownAddress };
+    const { request, notices } = toRunRequest(values, around);
     using context = openContext(values);
     for (const notice of notices) context.log.warn(notice);
     const { explainRun, run } = await import("../../box/run.ts");

@@ -1,4 +1,4 @@
-/** devbox version: this program, what it runs on, and the helpers it found. */
+/** devbox version: this program, and what it runs on. */
 import { defineCommand, everyCommand, jsonOption } from "../command.ts";
 import { writeOut } from "../ui/output.ts";
 import { version } from "../version.ts";

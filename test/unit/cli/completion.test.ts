@@ -5,29 +5,53 @@ import { completionScript } from "../../../src/cli/completion.ts";
 
 const commands = await loadAllCommands();
 
-/** What bash offers for the last of these words. */
-function offered(...words: readonly string[]): readonly string[] {
-  const script = `${completionScript("bash", commands)}
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _devbox; printf '%s\\n' "\${COMPREPLY[@]}"`;
+/** What bash offers at the end of a line, split as bash splits it; `images`: what is in the store. */
+function offered(line: string, images = "", words = line.split(/ |(?<=[=:])|(?=[=:])/)): readonly string[] {
+  const table = `echo REPOSITORY TAG; printf '%s\\n' ${images}`;
+  const script = `devbox() { ${table}; }
+compopt() { :; }
+${completionScript("bash", commands)}
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE='${line}'; COMP_POINT=\${#COMP_LINE}
+_devbox; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const { stdout, stderr } = Bun.spawnSync(["bash", "-c", script, "bash", ...words]);
   expect(stderr.toString()).toBe("");
   return stdout.toString().split("\n").filter(Boolean);
 }
 
 test("commands", () => {
-  expect(offered("devbox", "im")).toEqual(["images"]);
-  expect(offered("devbox", "")).toEqual([...Object.keys(catalogue), "help"]);
-  expect(offered("devbox", "help", "pu")).toEqual(["pull"]);
+  expect(offered("devbox im")).toEqual(["images"]);
+  expect(offered("devbox ")).toEqual([...Object.keys(catalogue), "help"]);
+  expect(offered("devbox help pu")).toEqual(["pull"]);
 });
 
 test("options of the command, not of others", () => {
-  expect(offered("devbox", "run", "--cap")).toEqual(["--cap-add", "--cap-drop"]);
-  expect(offered("devbox", "images", "--cap")).toEqual([]);
-  expect(offered("devbox", "run", "--net")).toEqual(["--network"]);
+  expect(offered("devbox run --cap")).toEqual(["--cap-add", "--cap-drop"]);
+  expect(offered("devbox images --cap")).toEqual([]);
+  expect(offered("devbox run --net")).toEqual(["--network"]);
 });
 
-test("choices of an option", () => {
-  expect(offered("devbox", "run", "--pull", "ne")).toEqual(["never", "newer"]);
+test("values of options, in both spellings", () => {
+  expect(offered("devbox run --pull ne")).toEqual(["never", "newer"]);
+  expect(offered("devbox run --pull=ne")).toEqual(["never", "newer"]);
+  expect(offered("devbox run --network ")).toEqual(["slirp4netns", "none", "host"]);
+  expect(offered("devbox run --network=")).toEqual(["slirp4netns", "none", "host"]);
+  expect(offered("devbox run --name ")).toEqual([]);
+  expect(offered("devbox run --env-file /etc/passw")).toContain("/etc/passwd");
+  expect(offered("devbox completion z")).toEqual(["zsh"]);
+});
+
+test("images; what stands before a colon is there already", () => {
+  const images = "'debian 12' '127.0.0.1:5000/web v1' 'oci:/x <none>'";
+  expect(offered("devbox run ", images)).toEqual(["debian:12", "127.0.0.1:5000/web:v1"]);
+  expect(offered("devbox rmi deb", images)).toEqual(["debian:12"]);
+  expect(offered("devbox rmi debian:", images)).toEqual(["12"]);
+  expect(offered("devbox run 127.0.0.1:5000/w", images)).toEqual(["5000/web:v1"]);
+});
+
+test("behind the image the words are the box's", () => {
+  expect(offered("devbox run alpine --")).toEqual([]);
+  expect(offered("devbox run -it -e A=1 -p 80:80 --network=none alpine --")).toEqual([]);
+  expect(offered("devbox run -it -e A=1 -p 80:80 --network=none --nam")).toEqual(["--name"]);
 });
 
 test("fish: a line for each command and option, quotes kept", () => {

@@ -63,6 +63,10 @@ test("an unknown option", async () => {
   });
 });
 
+test("a slip in a value leads to the help of the command", async () => {
+  expect((await devbox(["run", "--env", "=1", "alpine"])).stderr).toEndWith("hint: see: devbox run --help\n");
+});
+
 test("errors as JSON, also of a line that cannot be read", async () => {
   const { stdout, stderr, status } = await devbox(["images", "--json", "--colour"]);
   expect({ stdout, status }).toEqual({ stdout: "", status: 125 });

@@ -18,7 +18,12 @@ function read(words: readonly string[]): Values<typeof runFlags> {
 }
 
 function plan(words: readonly string[], onTerminal = false): RunPlan {
-  return toRunRequest(read(words), { env: { LANG: "C", FROM_HERE: "yes" }, cwd: "/cwd", onTerminal });
+  return toRunRequest(read(words), {
+    env: { LANG: "C", FROM_HERE: "yes" },
+    cwd: "/cwd",
+    onTerminal,
+    ownAddress: () => undefined,
+  });
 }
 
 const options = (...words: string[]) => plan([...words, "img"]).request.options;

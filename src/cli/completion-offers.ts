@@ -1,0 +1,26 @@
+/** What shells offer for the words of a command line, read off the definitions. */
+import type { ArgumentDefs, OptionDef } from "./command.ts";
+
+export function visibleOptions({ args }: { readonly args: ArgumentDefs }): readonly (readonly [string, OptionDef])[] {
+  const options: [string, OptionDef][] = [];
+  for (const [name, def] of Object.entries(args)) {
+    if (def.type !== "positional" && !def.hidden) options.push([name, def]);
+  }
+  return options;
+}
+
+/** What can stand for the command's words, by the first of them. */
+export function positionalOffer({ args }: { readonly args: ArgumentDefs }): Offer {
+  const first = Object.values(args).find(({ type }) => type === "positional");
+  return first?.type === "positional" ? (first.completes ?? []) : [];
+}
+
+/** `completes` of a definition, or the options of an `enum`. */
+export type Offer = "files" | "images" | readonly string[];
+
+export function offerOf(def: OptionDef): Offer {
+  return def.type === "enum" ? def.options : (def.completes ?? []);
+}
+
+/** Names of the images in the store, one a line; nothing where there is no store. */
+export const imageNames = `devbox images 2>/dev/null | awk 'NR > 1 && $2 != "<none>" { print $1 ":" $2 }'`;
