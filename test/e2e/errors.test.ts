@@ -70,6 +70,7 @@ test("commands and users that the image does not have", async () => {
     "exit status 127
     error: execute nope
       because: there is no such command in the box's PATH
+    hint: check the spelling, and that the image has it
     "
   `);
   expect(await said("run", "--network=none", "-u", "nope", image, "true")).toMatchInlineSnapshot(`
