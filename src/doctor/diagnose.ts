@@ -3,7 +3,7 @@
  * makes (a directory in the store, a namespace) is gone when it ends.
  */
 import { readFileSync } from "node:fs";
-import { describeCause } from "../core/errors.ts";
+import { DevboxError, describeCause } from "../core/errors.ts";
 import type { Finding, Probe, ProbeInput } from "./finding.ts";
 import { probeCgroup } from "./probes/cgroup.ts";
 import { probeIdmap } from "./probes/idmap.ts";
@@ -40,7 +40,8 @@ async function runProbe(name: string, probe: Probe, input: ProbeInput): Promise<
   try {
     return await probe(input);
   } catch (error) {
-    return [{ name, status: "warn", detail: `could not be tried: ${describeCause(error)}` }];
+    const fix = error instanceof DevboxError ? error.hint : "report it, with what devbox doctor --json prints";
+    return [{ name, status: "warn", detail: `could not be tried: ${describeCause(error)}`, fix }];
   }
 }
 

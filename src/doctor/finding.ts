@@ -5,13 +5,14 @@ import type { HostFacts } from "../host/facts.ts";
 /** fail: no box can run. warn: boxes run, without something. */
 export type Status = "ok" | "warn" | "fail";
 
-export interface Finding {
+export type Finding = {
   readonly name: string;
-  readonly status: Status;
   readonly detail: string;
-  /** One thing to do, a line to paste where there is one. Absent when there is nothing to mend. */
-  readonly fix?: string;
-}
+} & (
+  | { readonly status: "ok"; readonly fix?: never }
+  /** `fix`: one thing to do, a line to paste where there is one. */
+  | { readonly status: Exclude<Status, "ok">; readonly fix: string }
+);
 
 /** What probes are given. */
 export interface ProbeInput {
@@ -29,6 +30,11 @@ export type Probe = (input: ProbeInput) => Promise<readonly Finding[]>;
 /** A box can run when nothing fails. */
 export function canRun(findings: readonly Finding[]): boolean {
   return findings.every(({ status }) => status !== "fail");
+}
+
+/** What cannot be found out as long as something else does not work. */
+export function notTried(name: string, why: string): Finding {
+  return { name, status: "warn", detail: `not tried: ${why}`, fix: "mend first what fails above" };
 }
 
 /** A number in a file of /proc/sys. */

@@ -15,9 +15,14 @@ export type Outcome =
       readonly step: string;
       /** `EPERM`; "" when a helper program failed. */
       readonly errnoName: string;
+      /** The namespaces could not be made, so what was to be done in them was not tried. */
+      readonly isUntried?: true;
       /** `operation not permitted (EPERM)`, `exit status 1`. */
       readonly why: string;
     };
+
+/** The label of the clone that makes them. */
+const makeNamespaces = "create namespaces";
 
 /** Runs a plan without a terminal or streams. @throws DevboxError when it could not be started or was refused. */
 export async function tryPlan(plan: LaunchPlan): Promise<Outcome> {
@@ -27,7 +32,8 @@ export async function tryPlan(plan: LaunchPlan): Promise<Outcome> {
       stdio: ["ignore", "ignore", "ignore"],
       translate: ({ label, errno, detail }) => {
         const why = errno === 0 ? `exit status ${detail}` : describeErrno(errno);
-        failed = { ok: false, step: label, errnoName: errno === 0 ? "" : errnoNameOf(errno), why };
+        const untried = label === makeNamespaces || errno === 0 ? ({ isUntried: true } as const) : {};
+        failed = { ok: false, step: label, errnoName: errno === 0 ? "" : errnoNameOf(errno), why, ...untried };
         return undefined;
       },
     });
@@ -48,16 +54,17 @@ export function singleIdMap({ uid, gid }: Pick<HostFacts, "uid" | "gid">): IdMap
 
 /**
  * Tries steps as root of a new user namespace with a mount namespace, both gone afterwards.
- * @param map of the user namespace
+ * @param more the map of the user namespace, and CLONE_NEW* of further namespaces
  */
 export async function tryInNamespaces(
   title: string,
   host: HostFacts,
   steps: (plan: PlanBuilder) => void,
-  map: IdMap = singleIdMap(host),
+  more: { readonly map?: IdMap; readonly flags?: number } = {},
 ): Promise<Outcome> {
   const plan = beginPlan(title);
-  const request = { label: "create namespaces", flags: CLONE_NEWNS, map, host };
+  const { map = singleIdMap(host), flags = 0 } = more;
+  const request = { label: makeNamespaces, flags: CLONE_NEWNS | flags, map, host };
   const child = cloneWithUserNamespace(plan, request, () => {
     const none = plan.string("none");
     plan.syscall("keep mounts to ourselves", "mount", [none, plan.string("/"), 0, MS_REC | MS_PRIVATE, 0]);

@@ -14,13 +14,13 @@ import {
 import { defaultIdMap } from "../../host/id-map.ts";
 import type { DataArgument, PlanBuilder } from "../../launch/plan.ts";
 import { cloneWithUserNamespace, type MapWriter } from "../../launch/userns.ts";
-import type { Finding, Probe } from "../finding.ts";
+import { type Finding, notTried, type Probe } from "../finding.ts";
 import { type Outcome, tryInNamespaces } from "../trial.ts";
 
 export const probeIdmap: Probe = async ({ host }) => {
   const rootInside = { uid: 0, gid: 0, helpers: host.helpers };
   const steps = (plan: PlanBuilder): void => idmapSteps(plan, rootInside);
-  return [judgeIdmap(await tryInNamespaces("mount with an id map", host, steps, defaultIdMap(host)))];
+  return [judgeIdmap(await tryInNamespaces("mount with an id map", host, steps, { map: defaultIdMap(host) }))];
 };
 
 /** `struct mount_attr`: attr_set, attr_clr, propagation, userns_fd, 8 bytes each. */
@@ -77,6 +77,7 @@ function openNamespace(plan: PlanBuilder, pid: number): number {
 export function judgeIdmap(outcome: Outcome): Finding {
   const name = "idmapped mounts";
   if (outcome.ok) return { name, status: "ok", detail: "of our own tmpfs" };
+  if (outcome.isUntried) return notTried(name, `${outcome.step}: ${outcome.why}`);
   const detail = `${outcome.step}: ${outcome.why}; other ways to shift owners are used`;
   return { name, status: "warn", detail, fix: "a kernel of at least 6.3" };
 }

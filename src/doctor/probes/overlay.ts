@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_WRONLY } from "../../../ffi/constants.ts";
 import { lsetxattr } from "../../../ffi/xattr.ts";
 import { describeCause } from "../../core/errors.ts";
-import type { Finding, Probe, ProbeInput } from "../finding.ts";
+import { type Finding, notTried, type Probe, type ProbeInput } from "../finding.ts";
 import { openScratch } from "../scratch.ts";
 import { type Outcome, openStep, tryInNamespaces } from "../trial.ts";
 
@@ -64,6 +64,7 @@ async function tryDataOnly({ host }: ProbeInput, directory: string): Promise<Out
 export function judgeOverlay(outcome: Outcome): Finding {
   const name = "overlay";
   if (outcome.ok) return { name, status: "ok", detail: "writable in user namespaces, with whiteouts" };
+  if (outcome.isUntried) return notTried(name, `${outcome.step}: ${outcome.why}`);
   const detail = `${outcome.step}: ${outcome.why}`;
   const fixes: Readonly<Record<string, string>> = {
     ENODEV: "sudo modprobe overlay",
@@ -76,6 +77,7 @@ export function judgeOverlay(outcome: Outcome): Finding {
 export function judgeDataOnly(outcome: Outcome): Finding {
   const name = "data-only overlay";
   if (outcome.ok) return { name, status: "ok", detail: "other id maps need no copy of the data" };
+  if (outcome.isUntried) return notTried(name, `${outcome.step}: ${outcome.why}`);
   const detail = `${outcome.step}: ${outcome.why}; layers are copied for boxes that do not run as root`;
   return { name, status: "warn", detail, fix: "a kernel of at least 6.16" };
 }

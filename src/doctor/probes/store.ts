@@ -3,7 +3,7 @@ import { constants, copyFileSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lsetxattr } from "../../../ffi/xattr.ts";
 import { describeCause } from "../../core/errors.ts";
-import type { Finding, Probe } from "../finding.ts";
+import { type Finding, notTried, type Probe } from "../finding.ts";
 import { openScratch } from "../scratch.ts";
 
 /** statfs(2) f_type → name. */
@@ -88,7 +88,7 @@ export function judgeFileSystem(facts: StoreFacts): Finding {
 
 export function judgeSpace({ freeBytes, unusable }: StoreFacts): Finding {
   const name = "free space";
-  if (unusable !== undefined) return { name, status: "warn", detail: "unknown: the store cannot be used" };
+  if (unusable !== undefined) return notTried(name, "the store cannot be used");
   const detail = `${(freeBytes / 1e9).toFixed(1)} GB`;
   if (freeBytes >= littleBytes) return { name, status: "ok", detail };
   const fix = "devbox prune --all, or a store elsewhere: export DEVBOX_STORE=DIR";

@@ -8,7 +8,7 @@ import { grantLine } from "../../host/grant-ids.ts";
 import { defaultIdMap } from "../../host/id-map.ts";
 import { beginPlan } from "../../launch/plan.ts";
 import { cloneWithUserNamespace } from "../../launch/userns.ts";
-import type { Finding, Probe } from "../finding.ts";
+import { type Finding, notTried, type Probe } from "../finding.ts";
 import { tryPlan } from "../trial.ts";
 
 export const probeSubordinateIds: Probe = async ({ host }) => {
@@ -61,17 +61,19 @@ async function tryMap(host: HostFacts): Promise<Finding> {
   const name = "id map";
   const plan = beginPlan("map the ids of a box");
   try {
-    const request = { label: "create a user namespace", flags: 0, map: defaultIdMap(host), host };
+    const label = "create a user namespace";
+    const request = { label, flags: 0, map: defaultIdMap(host), host };
     plan.waitForSuccess(
       "the trial",
       cloneWithUserNamespace(plan, request, () => {}),
     );
     const outcome = await tryPlan(plan.finish());
     if (outcome.ok) return { name, status: "ok", detail: `written for ${host.userName}` };
+    if (outcome.step === label) return notTried(name, `${outcome.step}: ${outcome.why}`);
     const fix = "compare /etc/subuid and /etc/subgid with what newuidmap says: newuidmap $$ 0 100000 65536";
     return { name, status: "fail", detail: `${outcome.step}: ${outcome.why}`, fix };
   } catch (error) {
     if (!(error instanceof DevboxError)) throw error;
-    return { name, status: "fail", detail: error.message, fix: error.hint ?? "see: newuidmap(1)" };
+    return { name, status: "fail", detail: error.message, fix: error.hint };
   }
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { silentContext } from "../../../src/core/context.ts";
 import { diagnose, readSystemText } from "../../../src/doctor/diagnose.ts";
 import { canRun, type Finding, type ProbeInput } from "../../../src/doctor/finding.ts";
+import { probeTap } from "../../../src/doctor/probes/network.ts";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "devbox-doctor-"));
@@ -61,4 +62,15 @@ test("a program that may not map ids is found by its rights and named", async ()
     fix: "sudo setcap cap_setuid+ep /bin/sh",
   });
   expect(statusOf(findings, "id map")).toBeUndefined();
+});
+
+test("a tap device is made, not only opened", async () => {
+  const facts = readHostFacts(process.env);
+  expect(await probeTap("/dev/null", facts)).toMatchObject({
+    status: "warn",
+    detail: "make a tap device with /dev/null: inappropriate ioctl for device (ENOTTY)",
+  });
+  expect(await probeTap("/nonexistent/tun", facts)).toMatchObject({
+    detail: "open /nonexistent/tun: no such file or directory (ENOENT)",
+  });
 });

@@ -1,11 +1,11 @@
 /** What probes make of what they saw: laptops of all kinds, as data. */
 import { describe, expect, test } from "bun:test";
-import { canRun } from "../../../src/doctor/finding.ts";
+import { canRun, type Finding } from "../../../src/doctor/finding.ts";
 import { judgeCgroup } from "../../../src/doctor/probes/cgroup.ts";
 import { judgeIdmap } from "../../../src/doctor/probes/idmap.ts";
 import { judgeKernel } from "../../../src/doctor/probes/kernel.ts";
 import { judgeLimits } from "../../../src/doctor/probes/limits.ts";
-import { judgeSlirp, probeTun } from "../../../src/doctor/probes/network.ts";
+import { judgeSlirp, judgeTap } from "../../../src/doctor/probes/network.ts";
 import { judgeDataOnly, judgeOverlay } from "../../../src/doctor/probes/overlay.ts";
 import { judgeSeccomp } from "../../../src/doctor/probes/seccomp.ts";
 import { judgeFileSystem, judgeSpace } from "../../../src/doctor/probes/store.ts";
@@ -132,11 +132,30 @@ test("slirp4netns by what it says of itself", () => {
   expect(judge("?").status).toBe("warn");
 });
 
-test("a tap device that is not there", () => {
-  expect(probeTun("/nonexistent/tun")).toMatchObject({
+test("a tap device that cannot be had", () => {
+  expect(judgeTap("/dev/net/tun", denied)).toEqual({
+    name: "tap device",
     status: "warn",
-    detail: "/nonexistent/tun: no such file or directory (ENOENT)",
+    detail: "try: operation not permitted (EPERM)",
+    fix: expect.stringContaining("sudo modprobe tun && sudo chmod 666 /dev/net/tun"),
   });
+});
+
+test("what needs namespaces is not judged where there are none", () => {
+  const untried: Outcome = { ...denied, step: "create namespaces", isUntried: true };
+  const findings = [
+    judgeOverlay(untried),
+    judgeDataOnly(untried),
+    judgeIdmap(untried),
+    judgeTap("/dev/net/tun", untried),
+  ];
+  for (const { status, detail, fix } of findings) {
+    expect([status, detail, fix]).toEqual([
+      "warn",
+      "not tried: create namespaces: operation not permitted (EPERM)",
+      "mend first what fails above",
+    ]);
+  }
 });
 
 test("cgroups", () => {
@@ -158,17 +177,7 @@ test("file watches", () => {
 });
 
 test("boxes can run unless something fails", () => {
-  const finding = { name: "x", detail: "" };
-  expect(
-    canRun([
-      { ...finding, status: "ok" },
-      { ...finding, status: "warn" },
-    ]),
-  ).toBe(true);
-  expect(
-    canRun([
-      { ...finding, status: "ok" },
-      { ...finding, status: "fail" },
-    ]),
-  ).toBe(false);
+  const warning: Finding = { name: "x", detail: "", status: "warn", fix: "y" };
+  expect(canRun([{ name: "x", detail: "", status: "ok" }, warning])).toBe(true);
+  expect(canRun([warning, { ...warning, status: "fail" }])).toBe(false);
 });
