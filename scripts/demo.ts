@@ -5,7 +5,16 @@ import { $ } from "bun";
 import { debianRelease, debianTree } from "../test/helpers/images/debian.ts";
 import { writeLayout } from "../test/helpers/images/layout.ts";
 import { pack } from "../test/helpers/images/trees.ts";
-import { asRoot, freshEnvironment, openTun, ordinaryUser, temporaryDirectory } from "../test/helpers/machine.ts";
+import {
+  asRoot,
+  caller,
+  freshEnvironment,
+  mountExt4,
+  openTun,
+  ordinaryUser,
+  temporaryDirectory,
+  workDirectory,
+} from "../test/helpers/machine.ts";
 import { startRegistry } from "../test/helpers/registry.ts";
 
 const project = resolve(import.meta.dir, "..");
@@ -27,7 +36,9 @@ async function makeImage(directory: string): Promise<void> {
 }
 
 async function demo(): Promise<number> {
-  await using directory = temporaryDirectory("devbox-demo");
+  await using base = temporaryDirectory("devbox-demo");
+  const disk = await mountExt4(base, "d", "8G", caller());
+  const directory = disk === undefined ? base : workDirectory(disk);
   const user = await ordinaryUser("devbox-demo");
   await openTun();
 
