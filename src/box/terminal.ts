@@ -1,6 +1,5 @@
 /** The user's terminal joined to the box's: raw mode, both directions, resizing; restored whatever happens. */
-import { closeSync, createReadStream, write } from "node:fs";
-import { promisify } from "node:util";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import {
   getTerminalState,
   getWindowSize,
@@ -31,6 +30,7 @@ export interface JoinedTerminal extends Disposable {
 /**
  * Joins descriptor 0 and 1 to the master of the box's terminal until disposed, and closes the master then. A stdin that
  * is no terminal (`-t` in a script) is passed on as it is, and its end becomes the box's end of file.
+ * @param master not blocking.
  * @param interactive false: stdin is left alone.
  */
 export function joinTerminal(master: number, interactive: boolean): JoinedTerminal {
@@ -82,53 +82,64 @@ function enterRawMode(): (() => void) | undefined {
 const endOfFile = 4;
 const newline = 10;
 
-/** Writes are awaited one by one, without the thread: a box that does not read must not keep its output from being read. */
+/**
+ * Both directions wait by polling, never in a read(2) or write(2): Bun has as few threads for those as there are
+ * processors, and a box that does not read its input must not keep its output from being read.
+ */
 function passInput(master: number, isTerminal: boolean): { stop(): Promise<void> } {
-  const input = createReadStream("", { fd: 0, autoClose: false, highWaterMark: 16 * 1024 });
-  let writing = Promise.resolve();
+  const { fd, close } = openInput();
+  const reader = Bun.file(fd).stream().getReader();
   let isStopped = false;
-  let last = newline;
-  input.on("data", (chunk) => {
-    if (isStopped) return;
-    const bytes = Buffer.from(chunk);
-    last = bytes.at(-1) ?? last;
-    input.pause();
-    writing = writeAll(master, bytes).then(() => void input.resume());
-  });
-  // The box may be gone, and stdin may be closed: both are no reason to end a box that still runs.
-  input.on("error", () => input.destroy());
-  input.on("end", () => {
-    if (isTerminal || isStopped) return;
+  const passed = (async () => {
+    let last = newline;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      last = value.at(-1) ?? last;
+      await writeAll(master, value, () => isStopped);
+    }
     const end = last === newline ? [endOfFile] : [endOfFile, endOfFile];
-    writing = writing.then(() => writeAll(master, Uint8Array.from(end)));
-  });
+    if (!isTerminal) await writeAll(master, Uint8Array.from(end), () => isStopped);
+  })()
+    // The box may be gone, and stdin may be closed: both are no reason to end a box that still runs.
+    .catch(() => {});
   return {
-    stop() {
+    async stop() {
       isStopped = true;
-      input.destroy();
-      return writing;
+      await reader.cancel().catch(() => {});
+      await passed;
+      close();
     },
   };
 }
 
-async function passOutput(master: number): Promise<void> {
-  const output = createReadStream("", { fd: master, autoClose: false, highWaterMark: 64 * 1024 });
+/**
+ * stdin opened anew, so that not blocking (fcntl(2), O_NONBLOCK) is ours alone: the shell and others share descriptor 0.
+ * A socket cannot be opened so, nor what belongs to another user.
+ */
+function openInput(): { readonly fd: number; close(): void } {
   try {
-    for await (const chunk of output) await writeAll(1, Buffer.from(chunk));
+    const fd = openSync("/proc/self/fd/0", constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    return { fd, close: () => closeSync(fd) };
+  } catch {
+    return { fd: 0, close() {} };
+  }
+}
+
+async function passOutput(master: number): Promise<void> {
+  try {
+    for await (const chunk of Bun.file(master).stream()) await writeAll(1, chunk, () => false);
   } catch (error) {
     // The last slave's close ends the stream with EIO: the normal end of a pseudoterminal (pty(7)).
     if (errnoName(error) !== "EIO") throw error;
   }
 }
 
-const writeSome = promisify(write);
-
-/** Writes all of it, also to a descriptor that somebody made non-blocking. A reader that is gone is no failure. */
-async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+/** Writes all of it, waiting where the descriptor does not. A reader that is gone is no failure. */
+async function writeAll(fd: number, bytes: Uint8Array, isStopped: () => boolean): Promise<void> {
+  for (let done = 0; done < bytes.length && !isStopped(); ) {
     try {
-      const { bytesWritten } = await writeSome(fd, bytes, done);
-      done += bytesWritten;
+      done += writeSync(fd, bytes, done);
     } catch (error) {
       const name = errnoName(error);
       if (name === "EPIPE" || name === "EIO" || name === "EBADF") return;

@@ -28,7 +28,7 @@ export type CreateInput = CompleteInput & Pick<BeginInput, "held" | "stdin">;
 export interface Container {
   /** Of the init process, as the host counts. */
   readonly pid: number;
-  /** Master of its terminal, the caller's to close; undefined without one. */
+  /** Master of its terminal, not blocking, the caller's to close; undefined without one. */
   readonly terminal: number | undefined;
   readonly launched: Launched;
   /** OCI "start": let the command run. */

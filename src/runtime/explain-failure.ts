@@ -1,5 +1,5 @@
 /** Failures of a box's plan for which there is more to say than the errno: whose fault it is, and what to do. */
-import { describeErrno, EACCES, EINVAL, ENOENT, EPERM } from "../../ffi/errno.ts";
+import { describeErrno, EACCES, EINVAL, ENOENT, EPERM, EROFS } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { LaunchFailure } from "../launch/failure.ts";
 
@@ -53,6 +53,11 @@ const hints: readonly { readonly labels: RegExp; readonly errnos: readonly numbe
     labels: /^mount (?:proc|sysfs) /,
     errnos: [EPERM],
     hint: "parts of /proc or /sys are hidden here, as in a container: give that one the right to see them whole",
+  },
+  {
+    labels: /^make the (?:mount point|working directory) /,
+    errnos: [EACCES, EROFS],
+    hint: "the box needs it there, and you may not write to its root file system: make it beforehand",
   },
   {
     labels: /^bind .* on \//,

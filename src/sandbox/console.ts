@@ -6,6 +6,7 @@
 import {
   O_CLOEXEC,
   O_NOCTTY,
+  O_NONBLOCK,
   O_RDWR,
   SCM_RIGHTS,
   SOL_SOCKET,
@@ -25,7 +26,8 @@ import { closeSlot } from "./steps.ts";
 export function openConsole(context: RootPlan, process: RuntimeProcess, slave: { readonly slot: number }): void {
   const { plan, root } = context;
   const master = { slot: plan.slot() };
-  const how = openHow(O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+  // Not blocking is a property of the open file, which goes out with it: whoever receives it has no thread to lose.
+  const how = openHow(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
   plan.syscall("open a terminal", "openat2", [root, plan.string("dev/pts/ptmx"), { data: how }, 24], {
     save: master.slot,
   });

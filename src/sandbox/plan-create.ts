@@ -18,6 +18,9 @@ import { inside, makeDirectoryInRoot, type RootPlan } from "./paths.ts";
 import { assembleRoot, enterRoot } from "./rootfs.ts";
 import { leaveSession, nameHost, setOomScore, setSysctls } from "./surroundings.ts";
 
+/** prctl(2). */
+const PR_SET_NAME = 15;
+
 /**
  * The plan of the init process, from its first moment as root of its user namespace to the command; it continues that of
  * `planNamespaces`. Descriptors it expects: "go" with `awaitGo`, "console" with a terminal.
@@ -53,9 +56,15 @@ export function planBox(input: SandboxInput): LaunchPlan {
   closeAtExec(plan);
   if (input.awaitGo) awaitGo(plan);
   becomeUser(plan, input);
-  if (input.init) becomeInit(plan, () => execute(plan, process));
+  if (input.init) becomeNamedInit(plan, () => execute(plan, process));
   else execute(plan, process);
   return plan.finish();
+}
+
+/** For ps(1): the launcher was executed from a descriptor, and would be named by its number. */
+function becomeNamedInit(plan: PlanBuilder, command: () => void): void {
+  plan.syscall("name the init process", "prctl", [PR_SET_NAME, plan.string("devbox-init"), 0, 0, 0]);
+  becomeInit(plan, command);
 }
 
 /** A directory bound on /dev is used as it is, as runc does: with `-v /dev:/dev` there is nothing to add. */

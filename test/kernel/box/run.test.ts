@@ -99,6 +99,48 @@ describe("signals", () => {
   });
 });
 
+test.each([
+  ["a line and the beginning of one", "one\ntwo"],
+  ["whole lines", "one\ntwo\n"],
+  ["nothing", ""],
+])("a terminal of the box alone: stdin is typed into it, and its end is the end of input: %s", async (_, text) => {
+  const child = home().start("stty -echo -onlcr; cat; echo '|end'", { tty: true, interactive: true });
+  child.stdin.write(text);
+  child.stdin.end();
+  // What was typed before echoing was off is there twice.
+  expect(await child.stdout.text()).toEndWith(`${text}|end\n`);
+});
+
+test("a terminal without input: stdin is left alone", async () => {
+  const child = home().start("tty; echo end", { tty: true, interactive: false });
+  expect(await child.stdout.text()).toBe("/dev/pts/0\r\nend\r\n");
+});
+
+test("a terminal through which more is typed than fits, into a box that writes as much", async () => {
+  const { store } = home();
+  const options = {
+    command: ["/bin/sh", "-c", "stty raw -echo; echo ready; head -c 400000"],
+    tty: true,
+    interactive: true,
+  };
+  let seen = "";
+  const ready = Promise.withResolvers<void>();
+  const child = Bun.spawn([process.execPath, program, workshop.root, JSON.stringify(options)], {
+    env: { ...process.env, DEVBOX_STORE: store },
+    terminal: {
+      data: (_, data) => {
+        seen += new TextDecoder("latin1").decode(data);
+        if (seen.includes("ready")) ready.resolve();
+      },
+    },
+  });
+  await ready.promise;
+  child.terminal?.write("x".repeat(400_000));
+  expect(await child.exited).toBe(0);
+  child.terminal?.close();
+  expect(seen.match(/x/g)).toHaveLength(400_000);
+});
+
 describe("kill -9", () => {
   test.each([{ tty: false }, { tty: true }, { init: true }, { user: "dev" }])(
     "with %p: box, mounts and descriptors go",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EACCES, EINVAL, ENOENT, EPERM } from "../../../ffi/errno.ts";
+import { EACCES, EINVAL, ENOENT, EPERM, EROFS } from "../../../ffi/errno.ts";
 import type { Op } from "../../../ffi/launcher/wire.ts";
 import { explainFailure } from "../../../src/runtime/explain-failure.ts";
 
@@ -42,6 +42,8 @@ describe("a step with a hint", () => {
     ["set the sysctl net.x to 1", EPERM, "net.*"],
     ["set the limit RLIMIT_NOFILE", EPERM, "ulimit -H"],
     ["mount proc on /proc", EPERM, "hidden"],
+    ["make the mount point /proc", EACCES, "beforehand"],
+    ["make the working directory /work", EROFS, "beforehand"],
     ["bind /box/hosts on /etc/hosts", EINVAL, "a file"],
   ])("%s", (label, errno, hint) => {
     const error = explained(label, errno);

@@ -219,7 +219,7 @@ describe("session and signals", () => {
       `SigBlk: ${none}`,
       `SigIgn: ${none}`,
     ]);
-    expect(await prints("echo $$; test -d /proc/1 && echo init", { options: { init: true } })).toBe("2\ninit");
+    expect(await prints("echo $$; cat /proc/1/comm", { options: { init: true } })).toBe("2\ndevbox-init");
   });
 });
 

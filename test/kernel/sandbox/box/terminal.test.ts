@@ -1,6 +1,6 @@
 /** A box with a terminal of its own: who owns it, who controls it, and what ends it. */
 import { afterAll, expect, test } from "bun:test";
-import { closeSync, createReadStream, readSync, writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import { setWindowSize } from "../../../../ffi/terminal.ts";
 import { create } from "../../../../src/runtime/create.ts";
 import { type BoxSettings, boxInput, openWorkshop } from "../../../helpers/busybox-box.ts";
@@ -17,15 +17,6 @@ interface Session extends Disposable {
   readonly end: Promise<readonly [text: string, status: number]>;
 }
 
-/** The end of a pseudoterminal is EIO (pty(7)). */
-async function* untilHangUp(fd: number): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of createReadStream("", { fd, autoClose: false })) yield Buffer.from(chunk);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EIO")) throw error;
-  }
-}
-
 async function open(script: string, settings: BoxSettings = {}): Promise<Session> {
   const size = { height: 33, width: 99 };
   const input = boxInput(workshop, ["/bin/sh", "-c", script], {
@@ -35,7 +26,7 @@ async function open(script: string, settings: BoxSettings = {}): Promise<Session
   });
   const { terminal: master, start, launched } = await create(input);
   if (master === undefined) throw new Error("no terminal");
-  const shown = collect(untilHangUp(master));
+  const shown = collect(Bun.file(master).stream());
   start();
   const status = launched.wait();
   return {
@@ -110,7 +101,7 @@ test("closing the master hangs up: a shell that reads ends", async () => {
   start();
   if (terminal === undefined) throw new Error("no terminal");
   // Not before the box has taken it.
-  readSync(terminal, new Uint8Array(1));
+  await Bun.file(terminal).stream().getReader().read();
   closeSync(terminal);
   expect(await launched.wait()).toBe(6);
 });
