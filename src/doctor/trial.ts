@@ -15,7 +15,7 @@ export type Outcome =
       readonly step: string;
       /** `EPERM`; "" when a helper program failed. */
       readonly errnoName: string;
-      /** The namespaces could not be made, so what was to be done in them was not tried. */
+      /** It did not come to what was to be tried: there are no namespaces, or no store to try it in. */
       readonly isUntried?: true;
       /** `operation not permitted (EPERM)`, `exit status 1`. */
       readonly why: string;

@@ -20,7 +20,8 @@ async function inScratch(input: ProbeInput, trial: Trial): Promise<Outcome> {
     using scratch = openScratch(input.storeRoot);
     return await trial(input, scratch.path);
   } catch (error) {
-    return { ok: false, step: "make directories in the store", errnoName: "", why: describeCause(error) };
+    const step = "make directories in the store";
+    return { ok: false, step, errnoName: "", why: describeCause(error), isUntried: true };
   }
 }
 
