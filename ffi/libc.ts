@@ -71,6 +71,11 @@ export function tryFlock(fd: number, operation: number): boolean {
   throw new SyscallError("flock", errno, `descriptor ${fd}`);
 }
 
+/** syncfs(2): all of the file system that `fd` is on to disk. Blocks the thread; reports lost writes since Linux 5.8. */
+export function syncfs(fd: number): void {
+  check("syncfs", fd, libc().syscall(nr("syncfs"), fd, 0, 0, 0, 0, 0));
+}
+
 /** mknod(2): `mode` with its S_IF* type; `device` as makedev(3), 0 for fifos, sockets, files and overlay whiteouts. */
 export function mknodat(directory: number, path: Bytes, mode: number, device: number | bigint): void {
   check("mknodat", path, libc().mknodat(directory, cPath(path), mode, device));

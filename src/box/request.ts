@@ -1,8 +1,6 @@
 /** What `box/run.ts` is asked for: an image by reference, how to get it, and how to run it. */
 import type { RunOptions } from "../bundle/options.ts";
-
-/** As podman's `--pull`: newer asks the registry and takes what it has when that differs. */
-export type PullPolicy = "missing" | "always" | "never" | "newer";
+import type { PullPolicy } from "../image/ensure.ts";
 
 export interface RunRequest {
   /** As the user typed it. */

@@ -18,6 +18,7 @@ import { planNamespaces } from "../sandbox/plan-namespaces.ts";
 import { writeBoxRecord } from "../store/box-record.ts";
 import { finishBox, removeBox, sweepBoxes } from "../store/boxes.ts";
 import { openStore } from "../store/open.ts";
+import { confirmImage } from "../store/unsynced.ts";
 import { makeBox, type NewBox, prepareBundle, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
 import { forwardSignals, type SignalForwarder } from "./signals.ts";
@@ -44,6 +45,7 @@ export async function run(context: Context, request: RunRequest): Promise<number
   try {
     if (box.created.record.ephemeral) await remove(around, box);
     else finishBox(box.created, { ...box.created.record, exitCode: status });
+    if (source.kind === "image") confirmImage(context, around.store, source.image);
   } catch (error) {
     // The command has run, and its status is what was asked for; the next devbox cleans up.
     context.log.warn(`the box could not be cleaned up: ${describeCause(error)}`);

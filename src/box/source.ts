@@ -1,21 +1,17 @@
 /** What a box starts from: an image of the store, pulled when it must be, or a directory as it is. */
 import type { BundleSource } from "../bundle/bundle.ts";
 import type { Context } from "../core/context.ts";
-import { absolute, ensureImage } from "../image/ensure.ts";
+import { readReference } from "../image/absolute.ts";
+import { ensureImage } from "../image/ensure.ts";
 import { parsePlatform } from "../oci/platform.ts";
-import { parseReference } from "../oci/reference.ts";
 import type { Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
 
 /** @throws DevboxError BAD_REFERENCE, BAD_PLATFORM, and what a pull throws. */
-export async function findSource(
-  context: Context,
-  { store, facts }: Surroundings,
-  request: RunRequest,
-): Promise<BundleSource> {
-  const reference = absolute(parseReference(request.reference));
+export async function findSource(context: Context, around: Surroundings, request: RunRequest): Promise<BundleSource> {
+  const reference = readReference(request.reference);
   if (reference.kind === "dir") return { kind: "directory", path: reference.path };
   const platform = request.platform === undefined ? undefined : parsePlatform(request.platform);
   const options = { policy: request.pull, platform, tlsVerify: request.tlsVerify };
-  return { kind: "image", image: await ensureImage(context, store, facts, reference, options) };
+  return { kind: "image", image: await ensureImage({ context, ...around }, request.reference, options) };
 }

@@ -2,15 +2,17 @@
  * The image of a `run`: what is here when the policy allows, else what a pull brings. The warm path loads neither the
  * registry client nor the workers.
  */
-import { resolve } from "node:path";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { Platform } from "../oci/descriptor.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, type Reference } from "../oci/reference.ts";
-import { readImage } from "../store/images.ts";
+import { describeImage, findEntry, isRestorable, isWhole } from "../store/images.ts";
+import { readEntries } from "../store/index-file.ts";
 import type { Store, StoredImage } from "../store/types.ts";
+import { readReference } from "./absolute.ts";
+import { findById, isOnlyId } from "./find.ts";
 
 /** As podman's `--pull`: newer asks the registry and takes what it has when that differs. */
 export type PullPolicy = "missing" | "always" | "never" | "newer";
@@ -22,24 +24,27 @@ export interface EnsureOptions {
   readonly tlsVerify: boolean;
 }
 
+interface Around {
+  readonly context: Context;
+  readonly store: Store;
+  readonly facts: HostFacts;
+}
+
 /**
- * @throws DevboxError IMAGE_NOT_FOUND with policy never; STORE_DAMAGED; what `pull` throws
+ * @param text a reference, or the id of an image that is here, of at least 12 digits
+ * @throws DevboxError BAD_REFERENCE; IMAGE_NOT_FOUND with policy never; STORE_DAMAGED; what `pull` throws
  */
-export async function ensureImage(
-  context: Context,
-  store: Store,
-  facts: HostFacts,
-  reference: Reference,
-  options: EnsureOptions,
-): Promise<StoredImage> {
-  const wanted = absolute(reference);
+export async function ensureImage(around: Around, text: string, options: EnsureOptions): Promise<StoredImage> {
+  const wanted = readReference(text);
   const { policy, platform } = options;
-  const local = policy === "always" ? undefined : readImage(store, wanted, platform);
-  if (local !== undefined && (policy === "never" || (policy === "missing" && wanted.kind === "registry"))) return local;
-  if (policy === "never") {
+  const asks = policy === "always" && !isOnlyId(text);
+  const local = asks ? undefined : await findHere(around, text, wanted, platform);
+  if (local !== undefined && (local.isById || isEnough(policy, wanted))) return local.image;
+  if (policy === "never" || isOnlyId(text)) {
     const because = platform === undefined ? "it is not here" : "it is not here for this platform";
     throw new DevboxError("IMAGE_NOT_FOUND", { step: `use image ${familiarName(wanted)}`, because });
   }
+  const { context, store, facts } = around;
   const { pull } = await import("./pull.ts");
   try {
     const settings = { ...options, platform: platform ?? hostPlatform() };
@@ -47,11 +52,33 @@ export async function ensureImage(
   } catch (error) {
     if (policy !== "newer" || local === undefined || context.signal.aborted) throw error;
     context.log.warn(`using the image that is here: ${error instanceof Error ? error.message : String(error)}`);
-    return local;
+    return local.image;
   }
 }
 
-/** Files are named from the working directory; in the store, the name must mean the same from everywhere. */
-export function absolute(reference: Reference): Reference {
-  return reference.kind === "registry" ? reference : { ...reference, path: resolve(reference.path) };
+/** Files are read anew: an archive changes without its name changing. */
+function isEnough(policy: PullPolicy, { kind }: Reference): boolean {
+  return policy === "never" || (policy === "missing" && kind === "registry");
+}
+
+/** By its name, else by its id; whole, if need be by applying again what a power loss may have taken. */
+async function findHere(
+  around: Around,
+  text: string,
+  wanted: Reference,
+  platform: Platform | undefined,
+): Promise<{ readonly image: StoredImage; readonly isById: boolean } | undefined> {
+  const { context, store, facts } = around;
+  const entries = readEntries(store);
+  const named = findEntry(entries, wanted);
+  const entry = named ?? findById(store, entries, text);
+  const image = entry === undefined ? undefined : describeImage(store, entry, wanted, platform);
+  if (image === undefined) return undefined;
+  if (!isWhole(store, image)) {
+    if (!isRestorable(store, image)) return undefined;
+    context.log.info(`applying the layers of ${familiarName(wanted)} again: they were not all on disk`);
+    const { restoreImage } = await import("./bring.ts");
+    await restoreImage(context, store, facts, image);
+  }
+  return { image, isById: named === undefined };
 }

@@ -5,14 +5,14 @@ import { parseReference } from "../oci/reference.ts";
 import { findEntry, readImageContent } from "../store/images.ts";
 import type { ImageEntry } from "../store/index-file.ts";
 import type { Store } from "../store/types.ts";
-import { absolute } from "./ensure.ts";
+import { absolute } from "./absolute.ts";
 
 export type FoundImage =
   | { readonly by: "name"; readonly entry: ImageEntry }
   /** All entries of the one image with this id. */
   | { readonly by: "id"; readonly entries: readonly ImageEntry[] };
 
-/** An id must be this long to be told from a name that is not here; docker prints 12 digits. */
+/** Four digits at least, to be told from a name that is not here. */
 const idPattern = /^(?:sha256:)?([0-9a-f]{4,64})$/;
 
 /**
@@ -20,14 +20,42 @@ const idPattern = /^(?:sha256:)?([0-9a-f]{4,64})$/;
  */
 export function findImage(store: Store, entries: readonly ImageEntry[], text: string): FoundImage {
   const prefix = idPattern.exec(text)?.[1];
-  const isId = prefix !== undefined && (prefix.length === 64 || text.startsWith("sha256:"));
-  const entry = isId ? undefined : findEntry(entries, absolute(parseReference(text)));
+  const entry = isOnlyId(text) ? undefined : findEntry(entries, absolute(parseReference(text)));
   if (entry !== undefined) return { by: "name", entry };
-  const found = prefix === undefined ? [] : entries.filter((each) => hasId(store, each, prefix));
+  const found = prefix === undefined ? [] : entriesOfId(store, entries, text, prefix);
+  if (found.length > 0) return { by: "id", entries: found };
+  throw notFound(text, "it is not here");
+}
+
+/** Whether a text can be nothing but an id: no registry has images under it. */
+export function isOnlyId(text: string): boolean {
+  return text.startsWith("sha256:") ? idPattern.test(text) : idPattern.exec(text)?.[1]?.length === 64;
+}
+
+/**
+ * An entry of the one image whose id begins so; for texts that are as well a name: docker prints 12 digits, and whoever
+ * types them means an id.
+ * @throws DevboxError IMAGE_NOT_FOUND when several ids begin so
+ */
+export function findById(store: Store, entries: readonly ImageEntry[], text: string): ImageEntry | undefined {
+  const prefix = idPattern.exec(text)?.[1];
+  return prefix === undefined || prefix.length < 12 ? undefined : entriesOfId(store, entries, text, prefix)[0];
+}
+
+function entriesOfId(
+  store: Store,
+  entries: readonly ImageEntry[],
+  text: string,
+  prefix: string,
+): readonly ImageEntry[] {
+  const found = entries.filter((each) => hasId(store, each, prefix));
   const ids = new Set(found.map(({ descriptor }) => descriptor.digest));
-  if (ids.size === 1) return { by: "id", entries: found };
-  const because = ids.size === 0 ? "it is not here" : `${ids.size} image ids begin so`;
-  throw new DevboxError("IMAGE_NOT_FOUND", { step: `find the image ${text}`, because, hint: "see: devbox images" });
+  if (ids.size > 1) throw notFound(text, `${ids.size} image ids begin so`);
+  return found;
+}
+
+function notFound(text: string, because: string): DevboxError {
+  return new DevboxError("IMAGE_NOT_FOUND", { step: `find the image ${text}`, because, hint: "see: devbox images" });
 }
 
 function hasId(store: Store, entry: ImageEntry, prefix: string): boolean {

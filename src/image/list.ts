@@ -4,7 +4,7 @@ import type { Digest } from "../oci/descriptor.ts";
 import { familiarRepository, formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import { readImageContent, storedLayers } from "../store/images.ts";
 import { type ImageEntry, readEntries } from "../store/index-file.ts";
-import { hasLayer, readLayerRecord } from "../store/layers.ts";
+import { isNamed, readLayerRecord } from "../store/layers.ts";
 import type { Store } from "../store/types.ts";
 
 export interface ImageSummary {
@@ -42,7 +42,7 @@ function summarize(store: Store, entry: ImageEntry): ImageSummary | undefined {
   const content = readImageContent(store, entry);
   if (content === undefined) return undefined;
   const sizes = storedLayers(content.config.rootfs.diff_ids).map(({ chainId }) =>
-    hasLayer(store, chainId) ? readLayerRecord(store, chainId).bytes : 0,
+    isNamed(store, chainId) ? readLayerRecord(store, chainId).bytes : 0,
   );
   return {
     name: entry.name,

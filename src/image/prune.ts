@@ -5,6 +5,7 @@ import type { Digest } from "../oci/descriptor.ts";
 import { sweepBoxes } from "../store/boxes.ts";
 import { editEntries, type ImageEntry } from "../store/index-file.ts";
 import type { Store } from "../store/types.ts";
+import { confirmLayers } from "../store/unsynced.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import { boxesOf } from "./remove.ts";
 
@@ -22,6 +23,7 @@ export interface Pruned {
 /** Safe beside pulls and runs: what they are about to use is leased, or belongs to a box. */
 export async function prune(context: Context, store: Store, facts: HostFacts, options: PruneOptions): Promise<Pruned> {
   sweepBoxes(store);
+  confirmLayers(context, store);
   let images: readonly string[] = [];
   await editEntries(context, store, (entries) => {
     const used = new Set<Digest | undefined>(boxesOf(context, store).map(({ manifestDigest }) => manifestDigest));

@@ -21,7 +21,7 @@ import { type BlobFetch, fetchBlob } from "./fetch-blob.ts";
 import { createSemaphore } from "./semaphore.ts";
 import { settleLayer } from "./settle-layer.ts";
 import type { ImageSource } from "./source.ts";
-import { removeStaleBuilds, removeTrees } from "./trash.ts";
+import { removeStaleLayers, removeTrees } from "./trash.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** Connections to a registry at a time: more gain little, and cost those who share it. */
@@ -62,7 +62,7 @@ export async function pullLayers(work: LayerWork, image: StoredImage): Promise<v
   using held = new DisposableStack();
   const layers = describeLayers(work.context, image);
   const missing = await lockMissing(work, layers, held);
-  const stale = removeStaleBuilds(
+  const stale = removeStaleLayers(
     work.store,
     work.pool,
     missing.map(({ layer }) => layer.stored.chainId),

@@ -1,7 +1,8 @@
 /**
  * Pull: from a reference to an image in the store, ready to run.
  *
- *     reference ─resolve→ manifest ─choose platform→ manifest, config ─lease→ layers (pull-layers.ts) ─name→ index.json
+ *     reference ─is it here and current?→ done
+ *               ─no→ bring (bring.ts): resolve, fetch, apply, name
  *
  * Whatever is there already is not fetched again, and nothing is asked of the source but whether the name still means the
  * same. A process that dies leaves no half image: the name is written last, layers and blobs get theirs when they are
@@ -11,19 +12,12 @@ import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { Platform } from "../oci/descriptor.ts";
-import { familiarName, formatReference, type Reference } from "../oci/reference.ts";
-import { syncDirectory } from "../store/atomic-write.ts";
-import { putBlob, syncBlobs } from "../store/blobs.ts";
-import { makeStoredImage, readImage } from "../store/images.ts";
-import { editEntries, withNamed } from "../store/index-file.ts";
-import { takeLease } from "../store/leases.ts";
+import { familiarName, type Reference } from "../oci/reference.ts";
+import { readImage } from "../store/images.ts";
 import type { Store, StoredImage } from "../store/types.ts";
+import { confirmLayers } from "../store/unsynced.ts";
+import { cancellable } from "./cancellable.ts";
 import { openSource } from "./open-source.ts";
-import { openWorkerPool } from "./open-worker-pool.ts";
-import { pullLayers } from "./pull-layers.ts";
-import { type ResolvedImage, resolveImage } from "./resolve.ts";
-import type { ImageSource } from "./source.ts";
-import type { WorkerPool } from "./worker-pool.ts";
 
 export interface PullOptions {
   readonly platform: Platform;
@@ -48,47 +42,23 @@ export async function pull(
   reference: Reference,
   options: PullOptions,
 ): Promise<Pulled> {
+  confirmLayers(context, store);
   const local = readUndamaged(context, store, reference, options.platform);
   if (local !== undefined && isPinned(reference)) return { image: local, isNew: false };
-  const scope = new AbortController();
-  const inner = { ...context, signal: AbortSignal.any([context.signal, scope.signal]) };
-  await using pool = openWorkerPool(facts);
-  // Starting a worker takes as long as asking a registry; without an image here there is work for it in any case.
-  if (local === undefined) pool.warm();
+  const inner = cancellable(context);
   try {
-    await using source = await openSource(inner, store, reference, options);
+    await using source = await openSource(inner.context, store, reference, options);
     const top = local === undefined ? undefined : await source.resolve();
     if (local !== undefined && top?.digest === local.topDigest) return { image: local, isNew: false };
-    const resolved = await resolveImage(source, top, options.platform, familiarName(reference));
-    const work = { context: inner, store, source, pool, cancel: (reason: unknown) => scope.abort(reason) };
-    return { image: await bring(work, reference, resolved), isNew: true };
+    // What fetches and applies takes milliseconds to load: only where there is something to bring.
+    const { bringImage } = await import("./bring.ts");
+    return {
+      image: await bringImage({ ...inner, store, facts, source }, { reference, top, platform: options.platform }),
+      isNew: true,
+    };
   } catch (error) {
     throw context.signal.aborted ? interrupted(reference, error) : error;
   }
-}
-
-interface Work {
-  readonly context: Context;
-  readonly store: Store;
-  readonly source: ImageSource;
-  readonly pool: WorkerPool;
-  readonly cancel: (reason: unknown) => void;
-}
-
-async function bring(work: Work, reference: Reference, resolved: ResolvedImage): Promise<StoredImage> {
-  const { context, store } = work;
-  const { manifestDescriptor, manifest, config, topDigest } = resolved;
-  const image = makeStoredImage(reference, manifestDescriptor, topDigest, manifest, config);
-  const blobs = [manifestDescriptor, manifest.config, ...manifest.layers].map(({ digest }) => digest);
-  using _lease = await takeLease(context, store, { blobs, chainIds: image.layers.map(({ chainId }) => chainId) });
-  putBlob(store, manifestDescriptor.digest, resolved.manifestBytes);
-  putBlob(store, manifest.config.digest, resolved.configBytes);
-  await pullLayers(work, image);
-  syncBlobs(store);
-  syncDirectory(store.layers);
-  const entry = { name: formatReference(reference), topDigest, descriptor: manifestDescriptor };
-  await editEntries(context, store, (entries) => withNamed(entries, entry));
-  return image;
 }
 
 /** A damaged image is as good as none: the pull replaces what is damaged. */

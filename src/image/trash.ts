@@ -5,8 +5,9 @@ import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { listTrash } from "../store/collect.ts";
-import { listLayers } from "../store/layers.ts";
+import { listLayers, moveToTrash } from "../store/layers.ts";
 import { tryLock } from "../store/locks.ts";
+import { layerDirectory } from "../store/paths.ts";
 import type { Store } from "../store/types.ts";
 import { openWorkerPool } from "./open-worker-pool.ts";
 import type { WorkerPool } from "./worker-pool.ts";
@@ -26,15 +27,16 @@ function removeInWorker(pool: WorkerPool, path: string): Promise<void> {
   });
 }
 
-/** What earlier processes left of layers that are now ours to build (their locks are held): they died, it is theirs no more. */
-export function removeStaleBuilds(store: Store, pool: WorkerPool, chainIds: readonly Digest[]): Promise<void> {
+/**
+ * Remove what stands in the way of layers that are now ours to build (their locks are held): builds of processes that
+ * died, and trees that a power loss may have damaged. The names are free when this returns, the trees gone when it resolves.
+ */
+export function removeStaleLayers(store: Store, pool: WorkerPool, chainIds: readonly Digest[]): Promise<void> {
   if (chainIds.length === 0) return Promise.resolve();
   const ours = new Set(chainIds);
-  const stale = listLayers(store).builds.filter(({ chainId }) => ours.has(chainId));
-  return removeTrees(
-    pool,
-    stale.map(({ path }) => path),
-  );
+  const builds = listLayers(store).builds.filter(({ chainId }) => ours.has(chainId));
+  const damaged = chainIds.flatMap((chainId) => moveToTrash(layerDirectory(store, chainId), store.layers) ?? []);
+  return removeTrees(pool, [...builds.map(({ path }) => path), ...damaged]);
 }
 
 /**

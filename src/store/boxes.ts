@@ -13,7 +13,7 @@ import { DevboxError, errnoName } from "../core/errors.ts";
 import { randomHex, removeQuietly, storeError } from "./atomic-write.ts";
 import { randomBoxName } from "./box-names.ts";
 import { readBoxRecord, writeBoxRecord } from "./box-record.ts";
-import { hasLayer, moveToTrash } from "./layers.ts";
+import { isNamed, moveToTrash } from "./layers.ts";
 import { type Lock, tryLock, waitForLock } from "./locks.ts";
 import { referencesLockPath } from "./paths.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -162,7 +162,7 @@ function readRecordOrNothing(paths: BoxPaths): BoxRecord | undefined {
 }
 
 function requireLayers(store: Store, record: BoxRecord): void {
-  if (record.chainIds.every((chainId) => hasLayer(store, chainId))) return;
+  if (record.chainIds.every((chainId) => isNamed(store, chainId))) return;
   throw new DevboxError("IMAGE_NOT_FOUND", { step: `use image ${record.image}`, because: "it was removed just now" });
 }
 

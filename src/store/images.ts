@@ -2,8 +2,7 @@
  * Images that are in the store. `readImage` is on the warm path of `run`: it reads three small files, asks whether the
  * layers are there, and hashes nothing (what is in the store was verified on its way in).
  */
-import { accessSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, statSync } from "node:fs";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { chainIds } from "../oci/chain-id.ts";
 import type { Descriptor, Digest, Platform } from "../oci/descriptor.ts";
@@ -14,6 +13,7 @@ import { formatPlatform, normalizePlatform, runnablePlatforms } from "../oci/pla
 import { formatReference, type Reference } from "../oci/reference.ts";
 import { storeError } from "./atomic-write.ts";
 import { type ImageEntry, readEntries } from "./index-file.ts";
+import { hasLayer } from "./layers.ts";
 import { blobPath, layerTree } from "./paths.ts";
 import type { Store, StoredImage, StoredLayer } from "./types.ts";
 
@@ -25,21 +25,30 @@ import type { Store, StoredImage, StoredLayer } from "./types.ts";
  */
 export function readImage(store: Store, reference: Reference, platform?: Platform): StoredImage | undefined {
   const entry = findEntry(readEntries(store), reference);
-  if (entry === undefined) return undefined;
-  return readWholeImage(store, entry, reference, platform);
+  const image = entry === undefined ? undefined : describeImage(store, entry, reference, platform);
+  return image !== undefined && isWhole(store, image) ? image : undefined;
 }
 
-/** As `readImage`, for an entry found in another way (by image id). */
-export function readWholeImage(
+/** As `readImage`, for an entry, and without a look at its layers. */
+export function describeImage(
   store: Store,
   entry: ImageEntry,
   reference: Reference,
-  platform?: Platform,
+  platform: Platform | undefined,
 ): StoredImage | undefined {
   const content = readImageContent(store, entry);
   if (content === undefined || (platform !== undefined && !runsOn(content.config, platform))) return undefined;
-  const image = makeStoredImage(reference, entry.descriptor, entry.topDigest, content.manifest, content.config);
-  return image.layers.every((layer) => isThere(join(store.root, layer.path))) ? image : undefined;
+  return makeStoredImage(reference, entry.descriptor, entry.topDigest, content.manifest, content.config);
+}
+
+/** Whether it is ready to run. */
+export function isWhole(store: Store, { layers }: StoredImage): boolean {
+  return layers.every(({ chainId }) => hasLayer(store, chainId));
+}
+
+/** Whether all is here that its layers can be applied from. */
+export function isRestorable(store: Store, { manifest }: StoredImage): boolean {
+  return manifest.layers.every((descriptor) => hasBlob(store, descriptor));
 }
 
 /** The entry a reference means: by its name, or, with a digest, any image of the repository with that digest. */
@@ -123,13 +132,4 @@ function readOrDamaged<T>(store: Store, descriptor: Descriptor, read: () => T): 
 /** Whether a blob is in the store with the size that its descriptor says. */
 export function hasBlob(store: Store, descriptor: Pick<Descriptor, "digest" | "size">): boolean {
   return statSync(blobPath(store, descriptor.digest), { throwIfNoEntry: false })?.size === descriptor.size;
-}
-
-function isThere(path: string): boolean {
-  try {
-    accessSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

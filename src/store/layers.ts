@@ -14,6 +14,7 @@ import { readDigest } from "../oci/parse.ts";
 import { randomHex, replaceFile, storeError } from "./atomic-write.ts";
 import { layerDirectory } from "./paths.ts";
 import type { Store } from "./types.ts";
+import { isIntact, markUnsynced } from "./unsynced.ts";
 
 /** `layer.json`. */
 export interface LayerRecord {
@@ -36,13 +37,19 @@ export interface LayerBuild {
 
 const trashPrefix = ".trash-";
 
-export function hasLayer(store: Store, chainId: Digest): boolean {
+/** Whether a layer has its name, be it that a power loss has damaged it. */
+export function isNamed(store: Store, chainId: Digest): boolean {
   try {
     accessSync(join(layerDirectory(store, chainId), "fs"));
     return true;
   } catch {
     return false;
   }
+}
+
+/** Whether a layer is there, with all that was applied. */
+export function hasLayer(store: Store, chainId: Digest): boolean {
+  return isNamed(store, chainId) && isIntact(layerDirectory(store, chainId));
 }
 
 /** An empty tree to apply into. */
@@ -60,10 +67,14 @@ export function beginLayer(store: Store, chainId: Digest): LayerBuild {
   return { chainId, directory, tree };
 }
 
-/** Give a whole layer its name. The name is safe from power loss after `syncDirectory(store.layers)`. */
+/**
+ * Give a whole layer its name. The name is safe from power loss after `syncDirectory(store.layers)`, and what it stands for
+ * from being taken for whole (unsynced.ts).
+ */
 export function finishLayer(store: Store, build: LayerBuild, record: LayerRecord): void {
   replaceFile(join(build.directory, "layer.json"), JSON.stringify(record), store.ingest);
   try {
+    markUnsynced(build.directory);
     renameSync(build.directory, layerDirectory(store, build.chainId));
   } catch (error) {
     throw storeError(error, `store layer ${shortDigest(build.chainId)}`);

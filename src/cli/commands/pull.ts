@@ -9,9 +9,15 @@ export default defineCommand({
     image: {
       type: "positional",
       variadic: true,
+      completes: "images",
       description: "Image references, such as debian:12 or oci-archive:FILE",
     },
-    platform: { type: "string", valueHint: "OS/ARCH[/VARIANT]", description: "Platform; default: this machine's" },
+    platform: {
+      type: "string",
+      valueHint: "OS/ARCH[/VARIANT]",
+      completes: ["linux/amd64", "linux/arm64"],
+      description: "Platform; default: this machine's",
+    },
     "tls-verify": {
       type: "boolean",
       default: true,
@@ -30,7 +36,7 @@ export default defineCommand({
   notes: ["An interrupted pull is gone on with by the next one."],
   async run(values) {
     using context = openContext(values);
-    const { absolute } = await import("../../image/ensure.ts");
+    const { absolute } = await import("../../image/absolute.ts");
     const { pull } = await import("../../image/pull.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { hostPlatform, parsePlatform } = await import("../../oci/platform.ts");

@@ -1,0 +1,90 @@
+/**
+ * Bring an image into the store:
+ *
+ *     name ─resolve→ manifest ─choose platform→ manifest, config ─lease→ layers (pull-layers.ts) ─name→ index.json
+ */
+import type { Context } from "../core/context.ts";
+import { DevboxError } from "../core/errors.ts";
+import type { HostFacts } from "../host/facts.ts";
+import type { Descriptor, Platform } from "../oci/descriptor.ts";
+import { familiarName, formatReference, type Reference } from "../oci/reference.ts";
+import { syncDirectory } from "../store/atomic-write.ts";
+import { putBlob, syncBlobs } from "../store/blobs.ts";
+import { makeStoredImage } from "../store/images.ts";
+import { editEntries, withNamed } from "../store/index-file.ts";
+import { takeLease } from "../store/leases.ts";
+import type { Store, StoredImage } from "../store/types.ts";
+import { type Cancellable, cancellable } from "./cancellable.ts";
+import { openWorkerPool } from "./open-worker-pool.ts";
+import { pullLayers } from "./pull-layers.ts";
+import { resolveImage } from "./resolve.ts";
+import type { ImageSource } from "./source.ts";
+
+export interface BringWork extends Cancellable {
+  readonly store: Store;
+  readonly facts: HostFacts;
+  readonly source: ImageSource;
+}
+
+export interface Wanted {
+  readonly reference: Reference;
+  /** What the reference names, where that has been asked already. */
+  readonly top: Descriptor | undefined;
+  readonly platform: Platform;
+}
+
+/** @throws DevboxError of every stage; the first failure, when there are several */
+export async function bringImage(work: BringWork, { reference, top, platform }: Wanted): Promise<StoredImage> {
+  const { context, store, source } = work;
+  await using pool = openWorkerPool(work.facts);
+  // Starting a worker takes as long as asking a registry; without an image here there is work for it in any case.
+  if (top === undefined) pool.warm();
+  const resolved = await resolveImage(source, top, platform, familiarName(reference));
+  const { manifestDescriptor, manifest, config, topDigest } = resolved;
+  const image = makeStoredImage(reference, manifestDescriptor, topDigest, manifest, config);
+  using _lease = await takeLease(context, store, refersTo(image));
+  putBlob(store, manifestDescriptor.digest, resolved.manifestBytes);
+  putBlob(store, manifest.config.digest, resolved.configBytes);
+  await pullLayers({ ...work, pool }, image);
+  syncBlobs(store);
+  syncDirectory(store.layers);
+  const entry = { name: formatReference(reference), topDigest, descriptor: manifestDescriptor };
+  await editEntries(context, store, (entries) => withNamed(entries, entry));
+  return image;
+}
+
+/**
+ * Apply again what is missing of an image whose blobs are all here (`isRestorable`): nothing is asked of a source.
+ * @throws DevboxError LAYER_*; IMAGE_NOT_FOUND when a prune was faster
+ */
+export async function restoreImage(
+  context: Context,
+  store: Store,
+  facts: HostFacts,
+  image: StoredImage,
+): Promise<void> {
+  using _lease = await takeLease(context, store, refersTo(image));
+  await using pool = openWorkerPool(facts);
+  await pullLayers({ ...cancellable(context), store, pool, source: emptySource(image) }, image);
+  syncDirectory(store.layers);
+}
+
+function refersTo({ manifestDescriptor, manifest, layers }: StoredImage) {
+  const blobs = [manifestDescriptor, manifest.config, ...manifest.layers].map(({ digest }) => digest);
+  return { blobs, chainIds: layers.map(({ chainId }) => chainId) };
+}
+
+/** The source of an image whose content is all here: what is missing after all has been removed meanwhile. */
+function emptySource({ reference }: StoredImage): ImageSource {
+  const refuse = async (): Promise<never> => {
+    const because = "a part of it was removed just now";
+    throw new DevboxError("IMAGE_NOT_FOUND", { step: `restore ${familiarName(reference)}`, because });
+  };
+  return {
+    resolve: refuse,
+    fetchManifest: refuse,
+    fetchSmallBlob: refuse,
+    fetchBlob: refuse,
+    async [Symbol.asyncDispose]() {},
+  };
+}
