@@ -151,11 +151,17 @@ function runtimeProcess(input: BundleInput, image: ImageExecution, user: BoxUser
     args: boxCommand(image, options),
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     capabilities: input.capabilitySets(user.uid),
-    rlimits: options.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),
+    rlimits: resourceLimits(options),
     noNewPrivileges: options.security.noNewPrivileges,
   };
   refuseNul(process);
   return process;
+}
+
+/** Of one name the last counts: two of a type are an error for OCI runtimes (runtime-spec config.md "POSIX process"). */
+function resourceLimits({ ulimits }: BundleInput["options"]): RuntimeProcess["rlimits"] {
+  const limits = new Map(ulimits.map((limit) => [limit.name, limit]));
+  return [...limits.values()].map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard }));
 }
 
 /** execve(2) would cut a string at its NUL, in silence. */

@@ -86,11 +86,25 @@ async function section(heading: "ARGUMENTS" | "OPTIONS", args: ArgumentDefs): Pr
 }
 
 const columnWidth = 32;
+const lineWidth = 100;
 
 /** citty sets its first column flush right, as wide as the widest; ours is the same in all groups. */
 function alignLeft(line: string): string {
   const [spelling = "", description = ""] = line.trim().split(/ {4,}/);
   const indented = `  ${/^-\w, /.test(spelling) || !spelling.startsWith("-") ? "" : "    "}${spelling}`;
-  if (indented.length <= columnWidth) return `${indented.padEnd(columnWidth)}  ${description}`;
-  return `${indented}\n${" ".repeat(columnWidth)}  ${description}`;
+  const blank = " ".repeat(columnWidth);
+  const lines = wrap(description, lineWidth - columnWidth - 2).map((part) => `${blank}  ${part}`);
+  if (indented.length > columnWidth) return [indented, ...lines].join("\n");
+  return indented + lines.join("\n").slice(indented.length);
+}
+
+/** Lines of at most `width` characters, broken between words. */
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

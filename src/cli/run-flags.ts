@@ -65,7 +65,7 @@ export const runFlags = {
     alias: "u",
     group: inGroup.process,
     valueHint: "USER[:GROUP]",
-    description: "Run as this user; files it makes are yours on the host",
+    description: "Run as this user; root's files are yours on the host, others' belong to your subordinate ids",
   },
   entrypoint: {
     type: "string",

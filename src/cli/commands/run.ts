@@ -22,8 +22,8 @@ export default defineCommand({
     "Options end at IMAGE; everything behind it belongs to the box.\n" +
       "The exit status is the command's (128 + n when signal n ended it); 125: devbox failed,\n" +
       "126: the command cannot be executed, 127: it was not found.",
-    "Signals to devbox are passed on to the command as they are. As process 1 of its box it does not end by a signal\n" +
-      "that it has no handler for, except SIGKILL; with --init it does.",
+    "Signals to devbox are passed on to the command as they are. As process 1 of its box it does not\n" +
+      "end by a signal that it has no handler for, except SIGKILL; with --init it does.",
   ],
   async run(values) {
     const { toRunRequest } = await import("../run-options.ts");

@@ -85,7 +85,10 @@ describe("config.json", () => {
       env: ["FROM=flag"],
       labels: { both: "flag" },
       stopSignal: "SIGQUIT",
-      ulimits: [{ name: "nofile", soft: 1, hard: "unlimited" }],
+      ulimits: [
+        { name: "nofile", soft: 9, hard: 9 },
+        { name: "nofile", soft: 1, hard: "unlimited" },
+      ],
       security: { noNewPrivileges: true, seccomp: "default", unmask: ["all"], mask: [] },
       sysctl: { "net.ipv4.ip_forward": "1" },
       readonlyRoot: true,

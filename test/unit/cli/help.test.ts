@@ -10,6 +10,7 @@ const sample = defineCommand({
     words: { type: "positional", description: "More", required: false, variadic: true },
     env: { type: "string", multiple: true, alias: "e", valueHint: "NAME=VALUE", description: "A variable" },
     "a-very-long-option": { type: "string", valueHint: "WITH-A-LONG-VALUE", description: "Long" },
+    plan: { type: "string", valueHint: "P", description: `Long ${"and longer ".repeat(8)}to read` },
     mode: { type: "enum", options: ["fast", "slow"], default: "fast", description: "How", group: "Manner" },
     secret: { type: "string", hidden: true, description: "not for show" },
     ...everyCommand,
@@ -33,12 +34,15 @@ test("a command's help: usage, groups, notes, examples", async () => {
       -e, --env=<NAME=VALUE>          A variable
           --a-very-long-option=<WITH-A-LONG-VALUE>
                                       Long
+          --plan=<P>                  Long and longer and longer and longer and longer and longer and
+                                      longer and longer and longer to read
 
     Manner:
           --mode=<fast|slow>          How (Default: fast)
 
     Output:
-          --debug                     Say what is done; on an error, print its code, its plan step and the stack
+          --debug                     Say what is done; on an error, print its code, its plan step and
+                                      the stack
       -h, --help                      Print this help
 
     A note.
@@ -63,6 +67,7 @@ for (const [name, load] of Object.entries(catalogue)) {
     expect(command.examples.some(([line]) => line.includes(`devbox ${name}`))).toBe(true);
     const help = await commandHelp(command, false);
     expect(help).not.toMatch(/ $/m);
+    for (const line of help.split("\nExamples:")[0]?.split("\n") ?? []) expect(line.length).toBeLessThanOrEqual(100);
     for (const [option, def] of Object.entries(command.args)) {
       if (def.type !== "positional" && !def.hidden) expect(help).toContain(`--${option}`);
     }
