@@ -10,7 +10,7 @@ import { posix } from "node:path";
 import { DevboxError } from "../core/errors.ts";
 import { toHostId } from "../oci/id-map.ts";
 import type { ImageExecution } from "../oci/image.ts";
-import type { LinuxConfig, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
+import type { LinuxConfig, Rlimit, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
 import type { Bundle, BundleInput } from "./bundle.ts";
 import { boxCommand } from "./command.ts";
 import { deviceMount } from "./devices.ts";
@@ -159,7 +159,7 @@ function runtimeProcess(input: BundleInput, image: ImageExecution, user: BoxUser
 }
 
 /** Of one name the last counts: two of a type are an error for OCI runtimes (runtime-spec config.md "POSIX process"). */
-function resourceLimits({ ulimits }: BundleInput["options"]): RuntimeProcess["rlimits"] {
+function resourceLimits({ ulimits }: BundleInput["options"]): readonly Rlimit[] {
   const limits = new Map(ulimits.map((limit) => [limit.name, limit]));
   return [...limits.values()].map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard }));
 }
