@@ -8,13 +8,12 @@ import type { Context } from "../core/context.ts";
 import { version } from "../core/version.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type BlobRequest, type BlobStream, fetchBlob, fetchSmallBlob } from "./blob.ts";
-import { type Credentials, findCredentials } from "./credentials.ts";
+import type { Credentials } from "./credentials.ts";
 import { defaultTimeouts, type HttpClient, type HttpTimeouts } from "./http-client.ts";
 import { type FetchedManifest, fetchManifest, resolveManifest } from "./manifest.ts";
 import { proxyFor } from "./proxy.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
 import { createSession } from "./session.ts";
-import { loadTlsSettings } from "./tls-settings.ts";
 
 export interface RegistryClientOptions {
   /** As in the reference: `docker.io`, `127.0.0.1:5000`. */
@@ -55,7 +54,9 @@ export function createRegistryClient(context: Context, options: RegistryClientOp
     retry: options.retry ?? defaultRetryPolicy,
     userAgent: `devbox/${version}`,
     client,
-    findCredentials: async () => credentials ?? findCredentials(context, registry, repository),
+    // What most pulls do not need is loaded when it is: undici and the rest cost milliseconds, and a pull may take few.
+    findCredentials: async () =>
+      credentials ?? (await import("./credentials.ts")).findCredentials(context, registry, repository),
   });
   return {
     resolve: (tagOrDigest) => resolveManifest(session, tagOrDigest),
@@ -74,7 +75,7 @@ function lazyHttpClient(context: Context, { registry, timeouts, tlsVerify }: Reg
     const { createHttpClient } = await import("./http.ts");
     return createHttpClient({
       timeouts: timeouts ?? defaultTimeouts,
-      loadTls: () => loadTlsSettings(context, registry, tlsVerify),
+      loadTls: async () => (await import("./tls-settings.ts")).loadTlsSettings(context, registry, tlsVerify),
       proxyFor: (url) => proxyFor(url, context.env),
     });
   };

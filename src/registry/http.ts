@@ -6,7 +6,7 @@
  * - Without a proxy, only the two modules that serve `request` are imported: the package's index loads fetch,
  *   WebSocket, caches and mocks as well, which costs every pull another 4 ms.
  */
-import * as tls from "node:tls";
+import type { SecureContext } from "node:tls";
 import type { Dispatcher } from "undici-http";
 import undiciRequest from "undici-http/lib/api/api-request.js";
 import Agent from "undici-http/lib/dispatcher/agent.js";
@@ -60,7 +60,9 @@ async function createDispatcher(options: HttpOptions, secure: boolean, proxy: UR
     allowH2: false,
   };
   const secureConnect =
-    secure || proxy?.protocol === "https:" ? { ...connect, ...secureOptions(await options.loadTls()) } : connect;
+    secure || proxy?.protocol === "https:"
+      ? { ...connect, ...(await secureOptions(await options.loadTls())) }
+      : connect;
   if (proxy === undefined) return new Agent({ ...pool, connect: secureConnect });
   // The whole package here: ProxyAgent needs the methods that its index adds to all dispatchers.
   const { ProxyAgent } = await import("undici-http");
@@ -68,11 +70,12 @@ async function createDispatcher(options: HttpOptions, secure: boolean, proxy: UR
 }
 
 /** One TLS context for all connections: parsing some 260 CA certificates takes 5 ms. */
-function secureOptions(settings: TlsSettings): {
-  readonly secureContext: tls.SecureContext;
+async function secureOptions(settings: TlsSettings): Promise<{
+  readonly secureContext: SecureContext;
   readonly rejectUnauthorized: boolean;
-} {
+}> {
   const { clientCertificate, extraCa, verify } = settings;
+  const tls = await import("node:tls");
   try {
     const secureContext = tls.createSecureContext({
       // `ca` replaces the defaults in Bun as in Node.js, so they are named too; "default" has Bun's and the system's.
