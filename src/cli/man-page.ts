@@ -19,9 +19,14 @@ export function manPage(commands: readonly Command[], version: string): string {
       "Directory of images, layers and boxes; default: $XDG_DATA_HOME/devbox or ~/.local/share/devbox.",
     ),
     ...item("REGISTRY_AUTH_FILE", "Credentials of registries, in the form of containers-auth.json(5)."),
+    ...item("DOCKER_CONFIG", "Directory of docker's config.json; default: ~/.docker."),
     ...item("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "Proxies for registries."),
-    ...item("SSL_CERT_FILE", "Further certificates of authorities."),
+    ...item("SSL_CERT_FILE, SSL_CERT_DIR", "Further certificates of authorities."),
     ...item("NO_COLOR", "When set and not empty, no colours."),
+    ".SH FILES",
+    ...item("/etc/subuid, /etc/subgid", "The ids of boxes: see subuid(5)."),
+    ...item("$XDG_RUNTIME_DIR/containers/auth.json, ~/.docker/config.json", "Credentials of registries."),
+    ...item("~/.config/containers/certs.d, /etc/containers/certs.d", "Certificates by registry."),
     ".SH EXIT STATUS",
     roff("That of the command in the box; 128 + n when signal n ended it."),
     roff("125: devbox failed. 126: the command cannot be executed. 127: it was not found."),
@@ -35,14 +40,20 @@ function commandSection(command: Command): string[] {
   const options: string[] = [];
   for (const [argument, def] of Object.entries(command.args)) {
     if (def.type === "positional") positionals.push(positionalWord(argument, def));
-    else if (!def.hidden) options.push(...item(spelling(argument, def), `${def.description ?? ""}.`));
+    else if (!def.hidden) options.push(...item(spelling(argument, def), describe(def)));
   }
   return [
     `.SS devbox ${[roff(name), "[OPTIONS]", ...positionals].join(" ")}`,
     roff(`${description}.`),
     ...options,
+    ...(command.notes ?? []).flatMap((note) => [".PP", roff(note.replaceAll("\n", " "))]),
     ...command.examples.flatMap(([line, what]) => [".PP", roff(`Example, ${what}:`), ".EX", roff(line), ".EE"]),
   ];
+}
+
+function describe({ description, default: preset }: OptionDef): string {
+  const isTold = preset !== undefined && typeof preset !== "boolean";
+  return `${description ?? ""}.${isTold ? ` Default: ${preset}.` : ""}`;
 }
 
 function positionalWord(name: string, { required, variadic }: PositionalDef): string {

@@ -15,6 +15,11 @@ test("every command and every visible option stands in it", async () => {
   expect(page).not.toContain("\\-\\-net\n");
 });
 
+test("defaults and notes are in it", () => {
+  expect(page).toContain("Size of /dev/shm. Default: 64m.");
+  expect(page).toContain("Options end at IMAGE; everything behind it belongs to the box. The exit status");
+});
+
 test("no line is taken for a request by accident", () => {
   const requests = new Set([".TH", ".SH", ".SS", ".B", ".I", ".TP", ".PP", ".EX", ".EE"]);
   const unknown = page.split("\n").filter((line) => /^[.']/.test(line) && !requests.has(line.split(" ")[0] ?? ""));
