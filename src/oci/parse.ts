@@ -33,8 +33,12 @@ export type ManifestDocument =
  * `mediaType`: from Content-Type or the descriptor; undefined or generic (`application/json`): judged by the content.
  * @throws BAD_MANIFEST naming the place; UNSUPPORTED_MEDIA_TYPE naming the type.
  */
-export function parseManifestDocument(bytes: Uint8Array, mediaType?: string): ManifestDocument {
-  const root = parseJson(bytes, { code: "BAD_MANIFEST", step: "read image manifest" }, MAX_MANIFEST_BYTES);
+export function parseManifestDocument(
+  bytes: Uint8Array,
+  mediaType?: string,
+  step = "read image manifest",
+): ManifestDocument {
+  const root = parseJson(bytes, { code: "BAD_MANIFEST", step }, MAX_MANIFEST_BYTES);
   const type = documentType(root, mediaType);
   if (type === mediaTypes.ociIndex || type === mediaTypes.dockerManifestList) {
     return { kind: "index", index: readIndex(root, type) };
@@ -51,9 +55,10 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest {
 
 /** Read an image index or docker manifest list. */
 export function parseIndex(bytes: Uint8Array, mediaType?: string): Index {
-  const document = parseManifestDocument(bytes, mediaType);
+  const step = "read image index";
+  const document = parseManifestDocument(bytes, mediaType, step);
   if (document.kind === "index") return document.index;
-  throw new DevboxError("BAD_MANIFEST", { step: "read image index", because: "it is an image manifest" });
+  throw new DevboxError("BAD_MANIFEST", { step, because: "it is an image manifest" });
 }
 
 const manifestTypes: readonly string[] = [mediaTypes.ociManifest, mediaTypes.dockerManifest];

@@ -92,6 +92,7 @@ describe("place and reason", () => {
   test("one where the other is expected", () => {
     expect(failureOf(() => parseManifest(bytes(index))).because).toBe("it is an image index");
     expect(failureOf(() => parseIndex(bytes(manifest))).because).toBe("it is an image manifest");
+    expect(failureOf(() => parseIndex(new TextEncoder().encode("{"))).step).toBe("read image index");
   });
 });
 
