@@ -9,7 +9,7 @@ const below = {
 } as const;
 
 /** Plans are data: the types and constants they are written in, not the calls. */
-const planWords = ["ffi/launcher/wire.ts", "ffi/constants.ts", "ffi/syscalls.ts", "ffi/errno.ts", "ffi/structs.ts"];
+const planWords = ["ffi/launcher/wire.ts", "ffi/launcher/format.ts", "ffi/constants.ts", "ffi/syscalls.ts", "ffi/errno.ts", "ffi/structs.ts"];
 
 export const directions: Readonly<Record<string, readonly string[]>> = {
   ffi: [],
