@@ -1,5 +1,5 @@
 /** Where the benches run: an ext4 with a journal in a file, an ordinary user at home in it, the peers' storage beside devbox's. */
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { $ } from "bun";
 import { imageCache } from "../helpers/images/cache.ts";
@@ -25,7 +25,8 @@ const project = resolve(import.meta.dir, "../..");
 export async function openLaboratory(): Promise<Laboratory> {
   const stack = new AsyncDisposableStack();
   const directory = stack.use(temporaryDirectory("devbox-bench"));
-  const user = await ordinaryUser();
+  const ordinary = await ordinaryUser();
+  const user = { ...ordinary, prefix: [...withoutHybridCgroups(), ...ordinary.prefix] };
   await openTun();
   const home = await mountExt4(directory, "home", "12G", user);
   if (home === undefined) throw new Error("the benches need a loop device for a file system of their own");
@@ -39,6 +40,8 @@ export async function openLaboratory(): Promise<Laboratory> {
   );
   const devbox = join(directory.path, "devbox");
   copyFileSync(join(project, "dist/devbox"), devbox);
+  const runtime = await directory.own("run", user);
+  stack.defer(() => endPodmanPause(runtime));
   return {
     user,
     home,
@@ -50,7 +53,7 @@ export async function openLaboratory(): Promise<Laboratory> {
     env: {
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       HOME: home,
-      XDG_RUNTIME_DIR: await directory.own("run", user),
+      XDG_RUNTIME_DIR: runtime,
       USER: user.name,
       LANG: "C.UTF-8",
     },
@@ -64,4 +67,17 @@ async function compileEmptyProgram(directory: string): Promise<string> {
   writeFileSync(source, 'console.log("devbox");\n');
   await $`${process.execPath} build --compile --minify --bytecode --format=esm --outfile=${program} ${source}`.quiet();
   return program;
+}
+
+/** crun refuses hosts that have both versions of cgroups mounted: there, root hides the second one from all contenders. */
+function withoutHybridCgroups(): readonly string[] {
+  const hybrid = "/sys/fs/cgroup/unified";
+  if (process.getuid?.() !== 0 || !existsSync(hybrid)) return [];
+  return ["unshare", "--mount", "sh", "-c", `umount ${hybrid}; exec "$@"`, "sh"];
+}
+
+/** Ends the process that podman leaves behind to hold its user namespace. */
+function endPodmanPause(runtime: string): void {
+  const file = join(runtime, "libpod/tmp/pause.pid");
+  if (existsSync(file)) process.kill(Number(readFileSync(file, "utf8")), "SIGKILL");
 }
