@@ -32,8 +32,10 @@ export function parseVolumeFlag(text: string, cwd: string): MountRequest {
 
 /** `--mount type=bind,source=…,target=…` in any order of keys. */
 export function parseMountFlag(text: string, cwd: string): MountRequest {
-  const hint = "for example --mount type=bind,source=/data,target=/data,readonly";
-  const fail = failBecause(`read --mount ${JSON.stringify(text)}`, hint);
+  const example = /(?:^|,)type=tmpfs\b/.test(text)
+    ? "type=tmpfs,target=/run,tmpfs-size=64m,tmpfs-mode=755"
+    : "type=bind,source=/data,target=/data,readonly";
+  const fail = failBecause(`read --mount ${JSON.stringify(text)}`, `for example --mount ${example}`);
   const fields = readMountFields(text, fail);
   const type = fields.get("type") ?? "volume";
   const target = cleanTarget(fields.get("target") ?? fail("it names no target"), fail);

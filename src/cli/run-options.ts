@@ -64,12 +64,17 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     reference: values.image,
     options,
     pull: values.pull,
-    platform: values.platform,
+    platform: unlessEmpty(values.platform),
     tlsVerify: values["tls-verify"],
     quiet: values.quiet ?? false,
     explain: values.explain ?? false,
   };
   return { request, notices: [...notices, ...portNotices(values, network), ...hostNotices] };
+}
+
+/** docker takes an empty value for none: `--name "$NAME"` in scripts. */
+function unlessEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
 }
 
 function portNotices(values: RunValues, network: RunOptions["network"]): readonly string[] {
@@ -84,7 +89,9 @@ type ProcessOptions = Pick<
 >;
 
 function processOptions(values: RunValues, { env, onTerminal }: Surroundings): ProcessOptions {
-  const { workdir, hostname, entrypoint } = values;
+  const { entrypoint } = values;
+  const workdir = unlessEmpty(values.workdir);
+  const hostname = unlessEmpty(values.hostname);
   if (workdir !== undefined && !workdir.startsWith("/")) {
     throw badFlag("--workdir", workdir, "it is not an absolute path", "/src");
   }
@@ -105,7 +112,7 @@ function processOptions(values: RunValues, { env, onTerminal }: Surroundings): P
     interactive: values.interactive ?? true,
     tty: values.tty ?? onTerminal,
     ulimits: values.ulimit.map(parseUlimit),
-    user: values.user,
+    user: unlessEmpty(values.user),
     workdir,
   };
 }
@@ -122,26 +129,40 @@ function fileOptions(
   values: RunValues,
   { cwd }: Surroundings,
 ): Pick<RunOptions, "devices" | "mounts" | "readonlyRoot" | "shmSizeBytes"> {
+  const mounts = [
+    ...values.volume.map((text) => parseVolumeFlag(text, cwd)),
+    ...values.mount.map((text) => parseMountFlag(text, cwd)),
+    ...values.tmpfs.map(parseTmpfsFlag),
+  ];
+  refuseTwoOnOne(mounts.map(({ target }) => target));
   return {
     devices: values.device.map(parseDevice),
-    mounts: [
-      ...values.volume.map((text) => parseVolumeFlag(text, cwd)),
-      ...values.mount.map((text) => parseMountFlag(text, cwd)),
-      ...values.tmpfs.map(parseTmpfsFlag),
-    ],
+    mounts,
     readonlyRoot: values["read-only"] ?? false,
     shmSizeBytes: parseSize("--shm-size", values["shm-size"]),
   };
 }
 
+/** As docker and podman do: one of them would be hidden, and which one is nothing to guess. */
+function refuseTwoOnOne(targets: readonly string[]): void {
+  const twice = targets.find((target, index) => targets.indexOf(target) !== index);
+  if (twice === undefined) return;
+  throw new DevboxError("USAGE", {
+    step: `mount on ${twice}`,
+    because: "two of --volume, --mount and --tmpfs name this place",
+    hint: "give each mount a place of its own",
+  });
+}
+
 function lifetimeOptions(
   values: RunValues,
 ): Pick<RunOptions, "keep" | "labels" | "name" | "stopSignal" | "stopTimeoutSeconds"> {
-  const { name, rm, keep } = values;
+  const { rm, keep } = values;
+  const name = unlessEmpty(values.name);
   if (rm && keep) {
     throw new DevboxError("USAGE", { step: "devbox run: --rm and --keep contradict each other" });
   }
-  const stopSignal = values["stop-signal"];
+  const stopSignal = unlessEmpty(values["stop-signal"]);
   return {
     name,
     keep: keep ?? (rm === undefined ? name !== undefined : !rm),

@@ -169,12 +169,32 @@ test("ports without a network of the box's own are said to be in vain", () => {
   expect(plan(["--net=none", "-p", "80:80", "x"]).notices).toHaveLength(1);
 });
 
+test("an empty value is none", () => {
+  const words = ["--name=", "--hostname=", "--workdir=", "--platform=", "--stop-signal=", "--user="];
+  const { request } = plan([...words, "x"]);
+  expect(request.platform).toBeUndefined();
+  expect(request.options.keep).toBe(false);
+  for (const key of ["name", "hostname", "workdir", "stopSignal", "user"] as const) {
+    expect(request.options[key]).toBeUndefined();
+  }
+});
+
+test("two mounts on one place are refused, whatever their flags", () => {
+  for (const words of [
+    ["-v", "/a:/x", "-v", "/b:/x/"],
+    ["-v", "/a:/x", "--tmpfs", "/x"],
+    ["-v", "/x", "--mount", "type=tmpfs,dst=/x"],
+  ]) {
+    expect(() => options(...words)).toThrow(expect.objectContaining({ code: "USAGE", step: "mount on /x" }));
+  }
+  expect(options("-v", "/a:/x", "--tmpfs", "/x/y").mounts).toHaveLength(2);
+});
+
 test("values that cannot be meant are refused", () => {
   for (const words of [
     ["-w", "relative"],
     ["-h", "not a name"],
     ["-h", "x".repeat(65)],
-    ["-h", ""],
     ["-p", "http"],
     ["--ulimit", "nofile"],
     ["-e", "=1"],
