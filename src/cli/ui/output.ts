@@ -1,18 +1,31 @@
 /** The two streams: stdout is data, stderr everything else. Synchronous, so nothing is lost at exit and nothing overtakes. */
 import { writeSync } from "node:fs";
-import { errnoName } from "../../core/errors.ts";
+import { DevboxError, errnoName } from "../../core/errors.ts";
 
 /**
  * Writes to stdout. Exact bytes: the caller ends lines. When the reader has gone (`devbox images | head -1`), nothing is
  * written and nothing is wrong: the command ends as it would have.
+ * @throws DevboxError SYSCALL_FAILED where the disk under it is full, or the like.
  */
 export function writeOut(text: string): void {
-  writeAll(1, text);
+  try {
+    writeAll(1, text);
+  } catch (cause) {
+    throw new DevboxError("SYSCALL_FAILED", {
+      step: "write the output",
+      cause,
+      hint: "make room where stdout goes, or send it elsewhere",
+    });
+  }
 }
 
-/** Writes to stderr; a closed stderr is ignored, for there is nobody left to tell. */
+/** Writes to stderr. What goes wrong with that cannot be told to anybody. */
 export function writeError(text: string): void {
-  writeAll(2, text);
+  try {
+    writeAll(2, text);
+  } catch {
+    // The exit status still says it.
+  }
 }
 
 function writeAll(fd: number, text: string): void {

@@ -97,6 +97,21 @@ test("a reader that has gone is no error", async () => {
   closeSync(writing);
 });
 
+test("an output that cannot be written is an error, and messages that cannot are none", async () => {
+  const full = async (words: readonly string[], redirect: string) => {
+    const script = `"$0" "$@" ${redirect}/dev/full`;
+    const child = Bun.spawn(["sh", "-c", script, process.execPath, main, ...words], { stdout: "pipe", stderr: "pipe" });
+    return { stderr: await child.stderr.text(), status: await child.exited };
+  };
+  expect(await full(["version"], ">")).toEqual({
+    stderr:
+      "error: write the output: no space left on device (ENOSPC)\n" +
+      "hint: make room where stdout goes, or send it elsewhere\n",
+    status: 125,
+  });
+  expect(await full(["nope"], "2>")).toEqual({ stderr: "", status: 125 });
+});
+
 test("images of an empty store: the heading; as JSON: an empty list", async () => {
   expect((await devbox(["images"])).stdout).toBe("REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\n");
   expect((await devbox(["images", "--json"])).stdout).toBe("[]\n");
