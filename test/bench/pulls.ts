@@ -9,7 +9,7 @@ import type { Row } from "./table.ts";
 const images = [
   { name: "debian", floorBudget: 1.3 },
   { name: "debian-zstd", floorBudget: 1.3 },
-  { name: "forty-layers", floorBudget: undefined },
+  { name: "forty-podman", floorBudget: undefined },
   { name: "many-files", floorBudget: 1.1 },
 ] as const;
 
@@ -53,7 +53,7 @@ function floor(lab: Laboratory, name: string): string {
 }
 
 async function upToDate(lab: Laboratory): Promise<Row> {
-  const image = lab.image("forty-layers");
+  const image = lab.image("forty-podman");
   await shell(lab, `${lab.devbox} pull -q ${image}; ${lab.podman} pull -q --tls-verify=false ${image}`);
   const medians = await measure(
     lab,

@@ -6,7 +6,7 @@ import { $ } from "bun";
 import { asRoot } from "../machine.ts";
 
 /** Raise when build.ts makes other images: a new cache is filled then. */
-const imagesVersion = 1;
+const imagesVersion = 2;
 
 /** Makes the images where they are missing, as root; of several processes that want them at once, one makes them and the others wait. */
 export async function imageCache(): Promise<string> {

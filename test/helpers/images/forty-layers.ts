@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { $ } from "bun";
 import { pack, packFiles, put } from "./trees.ts";
 
-export const layerCount = 40;
+const layerCount = 40;
 
 /** The layer whose hard link has its target cut out of the tar: it is in layer 0. */
-const linkToBelow = 15;
+export const linkToBelow = 15;
 
 /** The layer whose tar has no entries for directories. */
 const withoutDirectories = 16;
