@@ -13,6 +13,11 @@ switch (words[0]) {
     await runApplyWorker();
     break;
   }
+  case "run": {
+    const { dispatch } = await import("./cli/warm.ts");
+    process.exit(await dispatch(words));
+    break;
+  }
   default: {
     const { dispatch } = await import("./cli/dispatch.ts");
     // Everything was written synchronously; nothing that is left open may delay the end.

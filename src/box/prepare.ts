@@ -1,15 +1,18 @@
 /** What a new box is made of: its directory and network first, then, while its namespaces come into being, its bundle. */
-import { release } from "node:os";
 import type { BundleSource } from "../bundle/bundle.ts";
 import { createBundle } from "../bundle/create.ts";
+import { boxNamespaces } from "../bundle/namespaces.ts";
 import type { Context } from "../core/context.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
+import { readHostFacts } from "../host/read-facts.ts";
 import type { IdMap, Seccomp } from "../oci/runtime.ts";
+import type { BeginInput } from "../runtime/begin.ts";
 import { capabilitySets, grantedCapabilities } from "../sandbox/capabilities.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
 import { defaultSeccomp, type SeccompEnvironment } from "../sandbox/seccomp-profile.ts";
-import { type CreatedBox, createBox, removeBox } from "../store/boxes.ts";
+import { type CreatedBox, createBox, removeBox, sweepBoxes } from "../store/boxes.ts";
+import { openStore } from "../store/open.ts";
 import type { Store } from "../store/types.ts";
 import { type BoxNetwork, planNetwork } from "./network.ts";
 import type { RunRequest } from "./request.ts";
@@ -17,6 +20,13 @@ import type { RunRequest } from "./request.ts";
 export interface Surroundings {
   readonly store: Store;
   readonly facts: HostFacts;
+}
+
+/** The store, with the boxes gone whose devbox was killed, and what the host has. */
+export function openSurroundings(context: Context): Surroundings {
+  const store = openStore(context.env);
+  for (const id of sweepBoxes(store)) context.log.debug("cleaned up after a box whose devbox was killed", { id });
+  return { store, facts: readHostFacts(context.env) };
 }
 
 /** A box on disk, without its bundle. */
@@ -52,6 +62,23 @@ export async function makeBox(
     removeBox(store, created.paths, created.record.name, created.lock);
     throw error;
   }
+}
+
+/** How it begins. */
+export function beginInput(
+  { facts }: Surroundings,
+  { created, network, idMap }: NewBox,
+  { options }: RunRequest,
+): BeginInput {
+  return {
+    namespaces: boxNamespaces(options.network),
+    idMap,
+    facts,
+    held: { lock: created.lock.fd, ...network.held },
+    stdin: options.interactive ? "inherit" : "ignore",
+    terminal: options.tty,
+    hooks: network.contribution.hooks.createRuntime !== undefined,
+  };
 }
 
 /** Writes the bundle: what the sandbox is told. @throws DevboxError of what is wrong with the request */
@@ -101,6 +128,7 @@ async function chooseSeccomp(
 ): Promise<Seccomp | undefined> {
   if (seccomp === "unconfined" || (privileged && seccomp === "default")) return undefined;
   if (seccomp === "default") return defaultSeccomp(environment);
+  const { release } = await import("node:os");
   const { parseSeccompProfile } = await import("../sandbox/seccomp-parse.ts");
   return parseSeccompProfile(seccomp.profile, { ...environment, kernel: release() });
 }

@@ -6,20 +6,14 @@
  */
 
 import { SIGKILL } from "../../ffi/constants.ts";
-import { boxNamespaces } from "../bundle/namespaces.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError, describeCause } from "../core/errors.ts";
-import { readHostFacts } from "../host/read-facts.ts";
-import { explain } from "../launch/explain.ts";
-import { type BeginInput, begin, namespaceInput } from "../runtime/begin.ts";
+import { begin } from "../runtime/begin.ts";
 import { type Container, complete } from "../runtime/create.ts";
-import { planBox } from "../sandbox/plan-create.ts";
-import { planNamespaces } from "../sandbox/plan-namespaces.ts";
 import { writeBoxRecord } from "../store/box-record.ts";
-import { finishBox, removeBox, sweepBoxes } from "../store/boxes.ts";
-import { openStore } from "../store/open.ts";
+import { finishBox, removeBox } from "../store/boxes.ts";
 import { confirmImage } from "../store/unsynced.ts";
-import { makeBox, type NewBox, prepareBundle, type Surroundings } from "./prepare.ts";
+import { beginInput, makeBox, type NewBox, openSurroundings, prepareBundle, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
 import { forwardSignals, type SignalForwarder } from "./signals.ts";
 import { findSource } from "./source.ts";
@@ -31,7 +25,7 @@ import { joinTerminal, terminalSize } from "./terminal.ts";
  * @throws DevboxError of every stage; the box is removed then.
  */
 export async function run(context: Context, request: RunRequest): Promise<number> {
-  const around = open(context);
+  const around = openSurroundings(context);
   const source = await findSource(context, around, request);
   using signals = forwardSignals();
   const box = await makeBox(context, around, source, request);
@@ -72,30 +66,6 @@ async function runMade(
   }
 }
 
-/** `--explain`: the plans that `run` would execute, as text. The image is made ready, the box is not started. */
-export async function explainRun(context: Context, request: RunRequest): Promise<string> {
-  const around = open(context);
-  const source = await findSource(context, around, request);
-  const box = await makeBox(context, around, source, request);
-  const { created, network } = box;
-  try {
-    const begun = beginInput(around, box, request);
-    const sandbox = await prepareBundle(around, box, request);
-    const namespaces = planNamespaces(namespaceInput(begun));
-    const rest = planBox({ ...sandbox, awaitGo: begun.hooks, pipes: [] });
-    return [...explain(namespaces), "", ...explain(rest, namespaces)].join("\n");
-  } finally {
-    network[Symbol.dispose]();
-    removeBox(around.store, created.paths, created.record.name, created.lock);
-  }
-}
-
-function open(context: Context): Surroundings {
-  const store = openStore(context.env);
-  for (const id of sweepBoxes(store)) context.log.debug("cleaned up after a box whose devbox was killed", { id });
-  return { store, facts: readHostFacts(context.env) };
-}
-
 /** The namespaces come into being while the bundle is written. */
 async function createContainer(
   context: Context,
@@ -115,18 +85,6 @@ async function createContainer(
     runHook: network.runHook,
     signal: context.signal,
   });
-}
-
-function beginInput({ facts }: Surroundings, { created, network, idMap }: NewBox, { options }: RunRequest): BeginInput {
-  return {
-    namespaces: boxNamespaces(options.network),
-    idMap,
-    facts,
-    held: { lock: created.lock.fd, ...network.held },
-    stdin: options.interactive ? "inherit" : "ignore",
-    terminal: options.tty,
-    hooks: network.contribution.hooks.createRuntime !== undefined,
-  };
 }
 
 async function runToEnd({ terminal, launched, start }: Container, { options }: RunRequest): Promise<number> {
