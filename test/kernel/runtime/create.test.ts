@@ -6,6 +6,7 @@ import { DevboxError } from "../../../src/core/errors.ts";
 import type { Hook, RuntimeConfig, State } from "../../../src/oci/runtime.ts";
 import { create } from "../../../src/runtime/create.ts";
 import { type BoxSettings, boxInput, failure, openWorkshop, sharedDirectory } from "../../helpers/busybox-box.ts";
+import { mountsBelow } from "../../helpers/machine.ts";
 import { descendants, gone, namespaceOf } from "../../helpers/processes.ts";
 
 const workshop = openWorkshop();
@@ -28,7 +29,7 @@ const hooked = (runHook: NonNullable<BoxSettings["runHook"]>, rest: BoxSettings 
 const traces = () => ({
   descriptors: readdirSync("/proc/self/fd").length,
   children: descendants(process.pid).length,
-  mounts: readFileSync("/proc/self/mountinfo", "utf8").split("\n").length,
+  mounts: mountsBelow(workshop.path).length,
 });
 
 /** Runs an action five times, the first to warm up. Streams are closed some turns after they have ended: that is awaited. */

@@ -12,6 +12,7 @@ import {
   openWorkshop,
   output,
 } from "../../../helpers/busybox-box.ts";
+import { mountsBelow } from "../../../helpers/machine.ts";
 
 const workshop = openWorkshop();
 afterAll(() => workshop[Symbol.asyncDispose]());
@@ -42,7 +43,7 @@ function listing(directory: string): string[] {
 
 /** Nothing outside is made, changed or mounted on, whatever the action does. */
 async function outsideStays<T>(action: () => Promise<T>): Promise<T> {
-  const state = () => [listing(outside), readFileSync("/proc/self/mountinfo", "utf8")];
+  const state = () => [listing(outside), mountsBelow(workshop.path)];
   const before = state();
   const result = await action();
   expect(state()).toEqual(before);

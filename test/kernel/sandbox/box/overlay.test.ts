@@ -36,27 +36,24 @@ test.each([1, 20, 127, 400])(
 
 describe("layers are opened for the mount and closed at once (CVE-2024-21626)", () => {
   const numbers = Array.from({ length: 12 }, (_, i) => i + 3).concat([100, 101, 150, 227, 228]);
+  // Mounted several times, which a volatile upper refuses.
+  const rootfs = { ...stack("descriptors", 127), volatile: false };
 
   test.each(numbers)("/proc/self/fd/%i is no working directory", async (fd) => {
-    const settings = { rootfs: stack(`escape-${fd}`, 127), options: { workdir: `/proc/self/fd/${fd}` } };
-    const error = await failure(boxInput(workshop, ["/bin/ls"], settings));
-    expect(error).toHaveProperty("step", expect.stringContaining("working directory /proc/self/fd"));
-    const below = {
-      ...settings,
-      rootfs: stack(`below-${fd}`, 127),
-      options: { workdir: `/proc/self/fd/${fd}/../new` },
-    };
-    expect(await failure(boxInput(workshop, ["/bin/ls"], below))).toHaveProperty("code", "LAUNCH_FAILED");
+    for (const workdir of [`/proc/self/fd/${fd}`, `/proc/self/fd/${fd}/../new`]) {
+      const error = await failure(boxInput(workshop, ["/bin/ls"], { rootfs, options: { workdir } }));
+      expect(error).toMatchObject({ code: "LAUNCH_FAILED" });
+    }
   });
 
   test("nor is anything but the streams open in the box, whose command is PID 1", async () => {
     // `true` keeps ls from being PID 1 itself, with the directory that it reads.
-    expect(await output(workshop, "ls /proc/1/fd; true", { rootfs: stack("descriptors", 127) })).toBe("0\n1\n2");
+    expect(await output(workshop, "ls /proc/1/fd; true", { rootfs })).toBe("0\n1\n2");
   });
 
   test("nor in PID 1 under --init, but for what it reads signals from", async () => {
     const script = "for fd in $(ls /proc/1/fd); do readlink /proc/1/fd/$fd; done";
-    const printed = await output(workshop, script, { rootfs: stack("init", 127), options: { init: true } });
+    const printed = await output(workshop, script, { rootfs, options: { init: true } });
     const [stdin, , , ...further] = printed.split("\n");
     expect(stdin).toBe("/dev/null");
     expect(further).toEqual(["anon_inode:[signalfd]"]);
