@@ -80,6 +80,11 @@ export const everyCommand = {
 /** The options of commands that show progress. */
 export const progressOptions = {
   quiet: { type: "boolean", alias: "q", group: "Output", description: "Print results and errors only" },
+  verbose: {
+    type: "boolean",
+    group: "Output",
+    description: "Say what is done, and what of an image could not be made as it says",
+  },
 } as const satisfies ArgumentDefs;
 
 /** For commands that have results to print. */

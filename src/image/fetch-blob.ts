@@ -15,6 +15,8 @@ import type { Semaphore } from "./semaphore.ts";
 import type { ImageSource } from "./source.ts";
 
 export interface BlobFetch extends Disposable {
+  /** All was there from the beginning. */
+  readonly isHere: boolean;
   /** As soon as there is something to read or to wait for. */
   readonly opened: Promise<BlobFeed>;
   /** All is there, verified and stored. */
@@ -54,10 +56,11 @@ export function fetchBlob(
     // Now that the blob has its name, others need not wait until we are done with the rest.
     lock.remove();
   };
-  const complete = present() ? Promise.resolve() : slots.run(fetch);
+  const isHere = present();
+  const complete = isHere ? Promise.resolve() : slots.run(fetch);
   complete.catch(opened.reject);
   opened.promise.catch(() => {});
-  return { opened: opened.promise, complete, [Symbol.dispose]: () => held.dispose() };
+  return { isHere, opened: opened.promise, complete, [Symbol.dispose]: () => held.dispose() };
 }
 
 async function download(

@@ -176,6 +176,6 @@ async function finishInOrder(work: LayerWork, image: StoredImage, jobs: readonly
     finishLayer(work.store, job.build, { chainId, diffId, bytes, entries, created: work.context.now().toISOString() });
     job.lock.remove();
     for (const note of notes) work.context.log.debug(`${job.label}: ${note}`);
-    job.task.done("pulled");
+    job.task.done(job.fetch.isHere ? "applied" : "pulled");
   }
 }

@@ -1,11 +1,13 @@
 /** devbox pull: the tree that it makes is the one that umoci makes of the same image. */
 import { afterAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
 import { inUserNamespace, openHome } from "../helpers/devbox.ts";
+import { startFaultyRegistry } from "../helpers/faulty-registry.ts";
 import { imageName, layouts } from "../helpers/given.ts";
 import { differences, type Listing, listTree } from "../helpers/listing.ts";
+import { tar } from "../helpers/tar-builder.ts";
 
 const home = openHome();
 afterAll(() => home[Symbol.asyncDispose]());
@@ -104,6 +106,46 @@ test("pull prints the digest on stdout and progress on stderr", async () => {
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/^\S*sha256:[0-9a-f]{64}\n$/);
   expect(stderr).not.toBe("");
+});
+
+test("--verbose says which devices became empty files", async () => {
+  await using registry = await startFaultyRegistry();
+  const devices = tar([{ path: "dev/null", type: "3", device: [1, 3] }]);
+  registry.addImage("devices", "latest", { layers: [{ tar: devices, compression: "gzip" }] });
+  const image = `${registry.host}/devices`;
+  const { stderr } = await home.run(["pull", "-v", image]);
+  expect(stderr).toContain("dev/null: an empty file stands for the device c ");
+  await home.ok(["rmi", image]);
+  await home.ok(["prune"]);
+  expect((await home.run(["pull", image])).stderr).not.toContain("dev/null");
+});
+
+test("layers that were not on disk when the machine went down are applied again, without the registry", async () => {
+  const registry = await startFaultyRegistry();
+  registry.addImage("lost", "latest", {
+    layers: [{ tar: tar([{ path: "file", content: "there" }]), compression: "gzip" }],
+  });
+  const image = `${registry.host}/lost`;
+  await home.ok(["pull", image]);
+  await registry[Symbol.asyncDispose]();
+  const layers = join(home.store, "store/layers");
+  for (const hex of readdirSync(layers)) {
+    rmSync(join(layers, hex, "unsynced"), { force: true });
+    symlinkSync("00000000-1111-2222-3333-444444444444", join(layers, hex, "unsynced"));
+  }
+  const { stderr } = await home.run(["run", "--network=none", image, "nothing"]);
+  expect(stderr).toContain(`applying the layers of ${image}:latest again`);
+  expect(await $`cat ${home.store}/store/layers/*/fs/file`.text()).toBe("there");
+  expect((await home.run(["run", "--network=none", image, "nothing"])).stderr).not.toContain("again");
+});
+
+test("an image is run by its id", async () => {
+  await home.ok(["pull", "-q", imageName("busybox")]);
+  const images: readonly { name: string; id: string }[] = JSON.parse(await home.ok(["images", "--json"]));
+  const id = images.find(({ name }) => name === imageName("busybox"))?.id ?? "";
+  for (const text of [id, id.slice("sha256:".length, "sha256:".length + 12)]) {
+    expect(await home.ok(["run", "--network=none", text, "echo", "by id"])).toBe("by id\n");
+  }
 });
 
 test("pull by digest, and a digest that is not there", async () => {

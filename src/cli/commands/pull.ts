@@ -25,6 +25,7 @@ export default defineCommand({
       negativeDescription: "Accept any certificate, and plain http",
     },
     ...progressOptions,
+    verbose: { ...progressOptions.verbose, alias: "v" },
     ...jsonOption,
     ...everyCommand,
   },

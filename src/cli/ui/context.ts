@@ -16,6 +16,7 @@ import { isTerminal, terminalSize, wantsColour } from "./terminal.ts";
 /** The options that decide; of `everyCommand`, `progressOptions` and `jsonOption`. */
 export interface ContextOptions {
   readonly debug?: boolean | undefined;
+  readonly verbose?: boolean | undefined;
   readonly quiet?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
@@ -32,7 +33,7 @@ export function openContext(options: ContextOptions): CommandContext {
   const live = !json && isTerminal(2);
   const screen = live ? terminalScreen(() => terminalSize().columns) : plainScreen();
   const progress = chooseProgress(options, live, screen);
-  const level = options.debug ? "debug" : options.quiet ? "quiet" : "normal";
+  const level = options.debug || options.verbose ? "debug" : options.quiet ? "quiet" : "normal";
   const stop = abortOnSignals();
   return {
     signal: stop.signal,
