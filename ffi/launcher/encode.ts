@@ -143,7 +143,8 @@ function writeSyscall(encoding: Encoding, at: number, op: SyscallOp, index: numb
   if (number === undefined) throw badOp(op, index, `${architecture} has no system call ${op.call}`);
   if (args.length > wire.MAX_ARGS) throw badOp(op, index, `${args.length} arguments are too many`);
   // close(2): the descriptor is gone also after EINTR; a second call could hit another one.
-  begin(encoding, at, wire.OP_SYSCALL, number, op.call === "close" ? wire.FLAG_NO_RETRY : 0);
+  const flags = (op.call === "close" ? wire.FLAG_NO_RETRY : 0) | (op.replace === true ? wire.FLAG_REPLACE : 0);
+  begin(encoding, at, wire.OP_SYSCALL, number, flags);
   if (op.save !== undefined) halves[(at + field.save) >> 1] = checkSlot(op.save, op, index);
   if (op.onZero !== undefined) writeMark(encoding, at + field.onZero, op.onZero, op, index);
   if (op.onError !== undefined) writeMark(encoding, at + field.onError, op.onError, op, index);

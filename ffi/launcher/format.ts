@@ -30,6 +30,7 @@ export const wire = {
   ARG_DATA: 1,
   ARG_SLOT: 2,
   FLAG_NO_RETRY: 1,
+  FLAG_REPLACE: 2,
   FLAG_TIED: 1,
   REPORT_EVENT: 0,
   REPORT_FAILED: 1,

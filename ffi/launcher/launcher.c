@@ -27,7 +27,7 @@ enum { MAX_SLOTS = 128, MAX_ARGS = 6, MAX_TOLERATED = 8, NONE = 0xffff };
 enum { OP_SYSCALL, OP_JUMP, OP_FORMAT, OP_STORE, OP_LOAD, OP_REPORT, OP_EXPECT_SUCCESS, OP_FAIL,
        OP_SUPERVISE, OP_INIT, OP_EXIT, OP_CONTINUE };
 enum { ARG_IMMEDIATE, ARG_DATA, ARG_SLOT };
-enum { FLAG_NO_RETRY = 1, FLAG_TIED = 1 };
+enum { FLAG_NO_RETRY = 1, FLAG_REPLACE = 2, FLAG_TIED = 1 };
 enum { REPORT_EVENT, REPORT_FAILED };
 enum { EVENT_STARTED, EVENT_READY, EVENT_EXITED };
 enum { BAD_PLAN = 0xffffffff };
@@ -287,8 +287,12 @@ static u32 call(const struct op *o, const u64 *a, i64 *slots, u32 next)
 	int failed = result < 0 && result >= -MAX_ERRNO;
 	if (failed && !is_tolerated(o, -result))
 		fail(o->origin, (i32)-result, 0);
-	if (o->save != NONE)
+	if (o->save != NONE) {
+		/* The slot is the only place that knows of the descriptor before. */
+		if ((o->flags & FLAG_REPLACE) && slots[o->save] > 0)
+			syscall6(NR_close, (u64)slots[o->save], 0, 0, 0, 0, 0);
 		slots[o->save] = result;
+	}
 	if (failed && o->on_error != NONE)
 		return o->on_error;
 	if (result == 0 && o->on_zero != NONE)
@@ -398,13 +402,18 @@ static void expect_success(const struct op *o, const u8 *status)
 		fail(o->origin, 0, (i32)code);
 }
 
+static void empty(i64 *slots)
+{
+	for (u32 i = 0; i < MAX_SLOTS; i++)
+		slots[i] = 0;
+}
+
 static void __attribute__((noreturn)) run(void)
 {
 	struct plan plan = receive_plan();
 	i64 slots[MAX_SLOTS];
-	for (u32 i = 0; i < MAX_SLOTS; i++)
-		slots[i] = 0;
 
+	empty(slots);
 	for (u32 i = 0; i < plan.op_count;) {
 		const struct op *o = &plan.ops[i++];
 		u64 a[MAX_ARGS];
@@ -443,8 +452,8 @@ static void __attribute__((noreturn)) run(void)
 		case OP_EXIT:
 			leave(o->number);
 		case OP_CONTINUE:
-			/* The slots stay as they are; the new plan has checked indices of its own. */
 			plan = receive_plan();
+			empty(slots);
 			i = 0;
 			break;
 		}

@@ -31,6 +31,8 @@ export interface SyscallOp {
   readonly args: readonly Argument[];
   /** Slot (0…127) that receives the result; on a tolerated error, -errno. */
   readonly save?: number;
+  /** The slot is a descriptor's: the one that it held before is closed. */
+  readonly replace?: true;
   /** errno values that are no failure. */
   readonly tolerate?: readonly number[];
   /** Mark to continue at when the result is 0: the child's side of clone(2). */
@@ -82,7 +84,7 @@ export type Op =
   /** exit_group(2). */
   | { readonly kind: "exit"; readonly code: number }
   /**
-   * Go on with the next plan that comes through the plan pipe; slots keep their values. The end of the pipe means that
+   * Go on with the next plan that comes through the plan pipe, its slots empty. The end of the pipe means that
    * whoever launched has given up, or is gone: then the process exits with 125.
    */
   | { readonly kind: "continue" };

@@ -6,7 +6,10 @@ import { errnoNameOf } from "../../ffi/errno.ts";
 import type { Argument, Data, LaunchPlan, Op, SyscallOp } from "../../ffi/launcher/wire.ts";
 import { argumentWriters, mountAttributes, openFlags, propagation, resolveFlags, writeOctal } from "./words.ts";
 
-/** The lines of a plan: its title, the descriptors it expects, its operations. `before`: the plan that it continues. */
+/**
+ * The lines of a plan: its title, the descriptors it expects, its operations. `= $4` keeps a result, `=> $4` a descriptor in
+ * place of the one before, which is closed. `before`: the plan that it continues.
+ */
 export function explain(plan: LaunchPlan, before?: LaunchPlan): string[] {
   const first = before?.ops.length ?? 0;
   const width = String(first + plan.ops.length).length;
@@ -54,7 +57,7 @@ function explainSyscall(op: SyscallOp): string {
   const args = op.args.map(
     (value, i) => explainStructure(op.call, i, value) ?? explainArgument(value, writers[i] ?? String),
   );
-  const result = op.save === undefined ? "" : ` = $${op.save}`;
+  const result = op.save === undefined ? "" : ` ${op.replace ? "=>" : "="} $${op.save}`;
   const tolerated = (op.tolerate ?? []).map(errnoNameOf).join(", ");
   const notes = [
     ...(tolerated === "" ? [] : [`tolerates ${tolerated}`]),

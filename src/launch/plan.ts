@@ -49,6 +49,11 @@ interface OpAppender {
   syscall(label: string, call: SyscallName, args: readonly Argument[], options?: SyscallOptions): void;
   /** A slot that nobody else uses. */
   slot(): number;
+  /**
+   * A slot for descriptors: saving another one in it closes the one before. The last is closed when the process executes a
+   * program. It must not be closed by hand.
+   */
+  descriptor(): number;
   /** The name of a place; `here` puts it. */
   mark(name: string): Mark;
   /** Put a mark at this point of the plan. */
@@ -114,12 +119,20 @@ function dataMaker(): DataMaker {
 function opAppender(title: string): OpAppender {
   const ops: Op[] = [];
   const fds: string[] = [];
+  const descriptors = new Set<number>();
   let slots = 0;
   let marks = 0;
   return {
     add: (op) => void ops.push(op),
-    syscall: (label, call, args, options) => void ops.push({ kind: "syscall", label, call, args, ...options }),
+    syscall: (label, call, args, options) => {
+      const replace = options?.save !== undefined && descriptors.has(options.save);
+      ops.push({ kind: "syscall", label, call, args, ...options, ...(replace ? { replace } : {}) });
+    },
     slot: () => slots++,
+    descriptor: () => {
+      descriptors.add(slots);
+      return slots++;
+    },
     mark: (name) => `${name} #${++marks}`,
     here: (name) => void ops.push({ kind: "mark", name }),
     fd: (name) => {

@@ -20,12 +20,11 @@ import type { RuntimeProcess } from "../oci/runtime.ts";
 import { openPlace } from "./devices.ts";
 import { cloneTree } from "./mounts.ts";
 import { attachMount, openHow, openInRoot, type RootPlan } from "./paths.ts";
-import { closeSlot } from "./steps.ts";
 
 /** Steps that make the terminal; before pivot_root, after devpts is mounted. The slave stays in `slave`. */
 export function openConsole(context: RootPlan, process: RuntimeProcess, slave: { readonly slot: number }): void {
   const { plan, root } = context;
-  const master = { slot: plan.slot() };
+  const master = { slot: plan.descriptor() };
   // Not blocking is a property of the open file, which goes out with it: whoever receives it has no thread to lose.
   const how = openHow(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
   plan.syscall("open a terminal", "openat2", [root, plan.string("dev/pts/ptmx"), { data: how }, 24], {
@@ -40,10 +39,9 @@ export function openConsole(context: RootPlan, process: RuntimeProcess, slave: {
     plan.syscall("size the terminal", "ioctl", [master, TIOCSWINSZ, { data: windowSize(process.consoleSize) }]);
   plan.syscall("give the terminal to the user", "fchown", [slave, process.user.uid, -1]);
   sendDescriptor(context, master);
-  closeSlot(plan, master);
+  // The master is nobody's but devbox' from here on.
   openInRoot({ ...context, found: master }, "/dev");
   openPlace(context, master, "console");
-  closeSlot(plan, master);
   cloneTree(context, "bind the terminal on /dev/console", slave, false);
   attachMount(context, "bind the terminal on /dev/console");
 }

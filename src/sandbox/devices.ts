@@ -7,7 +7,7 @@ import { EEXIST } from "../../ffi/errno.ts";
 import type { LinuxDevice } from "../oci/runtime.ts";
 import { cloneTree } from "./mounts.ts";
 import { attachMount, makeDirectoryInRoot, makeFileInRoot, type RootPlan } from "./paths.ts";
-import { closeSlot, type Slot } from "./steps.ts";
+import type { Slot } from "./steps.ts";
 
 const defaultDevices = ["null", "zero", "full", "random", "urandom", "tty"] as const;
 
@@ -22,8 +22,7 @@ const links: readonly (readonly [name: string, target: string])[] = [
 
 /** Steps that fill /dev of the box: the default devices and links. */
 export function makeDefaultDevices(context: RootPlan): void {
-  const { plan } = context;
-  const dev = { slot: plan.slot() };
+  const { plan, parent: dev } = context;
   makeDirectoryInRoot({ ...context, found: dev }, "/dev");
   for (const name of defaultDevices) {
     openPlace(context, dev, name);
@@ -34,7 +33,6 @@ export function makeDefaultDevices(context: RootPlan): void {
     plan.syscall(`link /dev/${name} to ${target}`, "symlinkat", [plan.string(target), dev, plan.string(name)], {
       tolerate: [EEXIST],
     });
-  closeSlot(plan, dev);
 }
 
 /** Steps that bind the devices of config.json, which the host has under the same path. */

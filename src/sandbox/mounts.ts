@@ -20,8 +20,8 @@ import type { Data } from "../../ffi/launcher/wire.ts";
 import type { RuntimeMount } from "../oci/runtime.ts";
 import type { SandboxInput } from "./input.ts";
 import { type MountAttributes, type MountOptions, parseMountOptions } from "./mount-options.ts";
-import { attachMount, closeFound, makeDirectoryInRoot, makeFileInRoot, type RootPlan } from "./paths.ts";
-import { closeSlot, jumpTo } from "./steps.ts";
+import { attachMount, makeDirectoryInRoot, makeFileInRoot, type RootPlan } from "./paths.ts";
+import { jumpTo } from "./steps.ts";
 
 /** Steps for one mount of config.json. */
 export function mountInRoot(context: RootPlan, mount: RuntimeMount, input: SandboxInput): void {
@@ -69,7 +69,6 @@ function newFileSystem(
   configure(FSCONFIG_CMD_CREATE, undefined, undefined, "");
   const { set, setRecursive } = options.attributes;
   plan.syscall(label, "fsmount", [found, FSMOUNT_CLOEXEC, set | setRecursive], { save: mount.slot });
-  closeSlot(plan, found);
 }
 
 /**
@@ -86,7 +85,6 @@ function cgroupMount(context: RootPlan, mount: RuntimeMount, options: MountOptio
   });
   jumpTo(plan, attach);
   plan.here(refused);
-  closeFound(context);
   cloneTree(context, "bind the host's /sys/fs/cgroup", { path: "/sys/fs/cgroup" }, true, none);
   setAttributes(context, "make the host's /sys/fs/cgroup read-only", readonlyTree);
   plan.here(attach);

@@ -20,16 +20,25 @@ import {
 import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
-import { closeSlot, jumpTo } from "./steps.ts";
+import { jumpTo } from "./steps.ts";
 
-/** The planner's view of one root: the builder, and the slots that its helpers share. */
+/** The planner's view of one root: the builder, and the slots of descriptors that its helpers share. */
 export interface RootPlan {
   readonly plan: PlanBuilder;
   /** Holds a descriptor (O_PATH) of the root. */
   readonly root: { readonly slot: number };
-  /** Scratch: the directory or file found last. */
+  /** The directory or file found last. */
   readonly found: { readonly slot: number };
+  /** The directory that what is found last lies in, where it is needed. */
+  readonly parent: { readonly slot: number };
+  /** The mount made last. */
   readonly mount: { readonly slot: number };
+}
+
+/** The view of a new plan. */
+export function rootPlan(plan: PlanBuilder): RootPlan {
+  const descriptor = (): { readonly slot: number } => ({ slot: plan.descriptor() });
+  return { plan, root: descriptor(), found: descriptor(), parent: descriptor(), mount: descriptor() };
 }
 
 const howSize = 24;
@@ -70,11 +79,6 @@ export function openDirectoryInRoot(context: RootPlan, path: string, orElse: str
   openInRoot(context, path, { how: anyDirectory, orElse });
 }
 
-/** Steps that close the descriptor in `found`. */
-export function closeFound({ plan, found }: RootPlan): void {
-  closeSlot(plan, found);
-}
-
 export interface DirectoryOptions {
   /** What the directory is for, in errors: "make the mount point /data/x: read-only file system". */
   readonly purpose?: string;
@@ -87,25 +91,18 @@ export function makeDirectoryInRoot(context: RootPlan, path: string, options: Di
   const { plan, root, found } = context;
   const { purpose = "mount point", symlinks = true } = options;
   const how = symlinks ? anyDirectory : ordinaryDirectory;
-  const done = plan.mark("directory");
-  // Most mount points exist; the walk that makes the missing parents is the exception.
-  const missing = plan.mark("missing");
-  openInRoot(context, path, { how, orElse: missing });
-  jumpTo(plan, done);
-  plan.here(missing);
   let walked = "";
-  plan.syscall("open the root", "openat2", [root, plan.string("."), { data: anyDirectory }, howSize], {
-    save: found.slot,
-  });
+  let parent = root;
   for (const name of inside(path).split("/")) {
     walked += `/${name}`;
     // What exists is EEXIST, also on a read-only file system (mkdir(2)). If it is no directory, or a symlink that leads
     // nowhere, the open that follows says so.
-    plan.syscall(`make the ${purpose} ${walked}`, "mkdirat", [found, plan.string(name), 0o755], { tolerate: [EEXIST] });
-    closeSlot(plan, found);
+    plan.syscall(`make the ${purpose} ${walked}`, "mkdirat", [parent, plan.string(name), 0o755], {
+      tolerate: [EEXIST],
+    });
     openInRoot(context, walked, { how, label: `enter the ${purpose} ${walked}` });
+    parent = found;
   }
-  plan.here(done);
 }
 
 /**
@@ -113,33 +110,28 @@ export function makeDirectoryInRoot(context: RootPlan, path: string, options: Di
  * nowhere inside the image (resolv.conf often does) is replaced by a file.
  */
 export function makeFileInRoot(context: RootPlan, path: string): void {
-  const { plan, root, found } = context;
+  const { plan, root, found, parent } = context;
   const [done, missing, dangling] = [plan.mark("file"), plan.mark("missing"), plan.mark("dangling")];
+  const { directory, name } = splitPath(path);
+  makeDirectoryInRoot({ ...context, found: parent }, directory);
   openInRoot(context, path, { orElse: missing });
   jumpTo(plan, done);
   plan.here(missing);
-  const { parent, name } = splitPath(path);
-  makeDirectoryInRoot(context, parent);
-  closeSlot(plan, found);
   const create = [root, plan.string(inside(path)), { data: newFile }, howSize] as const;
   const label = `make the mount point ${path}`;
   plan.syscall(label, "openat2", create, { save: found.slot, tolerate: [ENOENT], onError: dangling });
   jumpTo(plan, done);
   plan.here(dangling);
-  openInRoot(context, parent);
-  plan.syscall(`replace the dangling symlink ${path}`, "unlinkat", [found, plan.string(name), 0]);
-  plan.syscall(label, "mknodat", [found, plan.string(name), S_IFREG | 0o644, 0]);
-  closeSlot(plan, found);
+  plan.syscall(`replace the dangling symlink ${path}`, "unlinkat", [parent, plan.string(name), 0]);
+  plan.syscall(label, "mknodat", [parent, plan.string(name), S_IFREG | 0o644, 0]);
   openInRoot(context, path);
   plan.here(done);
 }
 
-/** Steps that attach the detached mount in `mount` to what `found` holds, and close both. */
+/** Steps that attach the detached mount in `mount` to what `found` holds. */
 export function attachMount({ plan, mount, found }: RootPlan, label: string): void {
   const empty = plan.string("");
   plan.syscall(label, "move_mount", [mount, empty, found, empty, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH]);
-  closeSlot(plan, mount);
-  closeSlot(plan, found);
 }
 
 /** `/a/b/` → `a/b`; `/` → `.`: relative to the root's descriptor. */
@@ -151,8 +143,8 @@ export function inside(path: string): string {
   return relative === "" ? "." : relative;
 }
 
-export function splitPath(path: string): { parent: string; name: string } {
+export function splitPath(path: string): { directory: string; name: string } {
   const parts = inside(path).split("/");
   const name = parts.pop() ?? ".";
-  return { parent: `/${parts.join("/")}`, name };
+  return { directory: `/${parts.join("/")}`, name };
 }

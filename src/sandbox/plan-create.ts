@@ -14,7 +14,7 @@ import type { SandboxInput } from "./input.ts";
 import { loopbackOps } from "./loopback.ts";
 import { makeReadonly, maskPaths } from "./masks.ts";
 import { mountInRoot } from "./mounts.ts";
-import { inside, makeDirectoryInRoot, type RootPlan } from "./paths.ts";
+import { inside, makeDirectoryInRoot, rootPlan } from "./paths.ts";
 import { assembleRoot, enterRoot } from "./rootfs.ts";
 import { leaveSession, nameHost, setOomScore, setSysctls } from "./surroundings.ts";
 
@@ -29,10 +29,9 @@ export function planBox(input: SandboxInput): LaunchPlan {
   const { config } = input;
   const { process, linux } = config;
   const plan = beginPlan(`run ${process.args.join(" ")}`);
-  const slot = (): { readonly slot: number } => ({ slot: plan.slot() });
-  const context: RootPlan = { plan, root: slot(), found: slot(), mount: slot() };
-  const directory = slot();
-  const terminal = process.terminal === true ? slot() : undefined;
+  const context = rootPlan(plan);
+  const directory = { slot: plan.descriptor() };
+  const terminal = process.terminal === true ? { slot: plan.descriptor() } : undefined;
 
   leaveSession(plan);
   setOomScore(context, config);
@@ -45,7 +44,7 @@ export function planBox(input: SandboxInput): LaunchPlan {
   makeReadonly(context, linux.readonlyPaths ?? []);
   maskPaths(context, linux.maskedPaths ?? []);
   nameHost(plan, config);
-  if (ownsNetwork(config)) for (const op of loopbackOps(context.found.slot)) plan.add(op);
+  if (ownsNetwork(config)) for (const op of loopbackOps(plan.slot())) plan.add(op);
   // By descriptor, resolved in the root: /proc/self/fd/N as a working directory must not lead out (CVE-2024-21626).
   makeDirectoryInRoot({ ...context, found: directory }, process.cwd, { purpose: "working directory" });
   enterRoot(context, config);

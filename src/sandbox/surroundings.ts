@@ -4,7 +4,6 @@ import { EACCES, ENOSYS, EPERM } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
 import { inside, openHow, openInRoot, type RootPlan } from "./paths.ts";
-import { closeSlot } from "./steps.ts";
 
 /** keyctl(2). */
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -37,7 +36,6 @@ export function setOomScore({ plan, found }: RootPlan, { process }: RuntimeConfi
   });
   // To lower it takes CAP_SYS_RESOURCE of the host (proc_pid_oom_score_adj(5)); runc without root goes on as well.
   plan.syscall(label, "write", [found, plan.bytes(bytes), bytes.length], { tolerate: [EACCES] });
-  closeSlot(plan, found);
 }
 
 /** Steps for namespaced settings (sysctl(8) names) through the /proc of the box, while it is still writable. */
@@ -48,7 +46,6 @@ export function setSysctls(context: RootPlan, { linux }: RuntimeConfig): void {
     const bytes = new TextEncoder().encode(value);
     openInRoot(context, `/proc/sys/${inside(name.replaceAll(".", "/"))}`, { how, label: `open the sysctl ${name}` });
     plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
-    closeSlot(plan, found);
   }
 }
 

@@ -100,6 +100,22 @@ describe("a box", () => {
   });
 });
 
+test("a descriptor that takes another one's place closes it; a failure in its place closes it too", async () => {
+  const plan = beginPlan("replace");
+  const [first, second, missing] = [plan.descriptor(), plan.descriptor(), plan.mark("missing")];
+  const open = (slot: number, path: string, more = {}): void =>
+    plan.syscall(`open ${path}`, "openat", [AT_FDCWD, plan.string(path), O_RDONLY, 0], { save: slot, ...more });
+  for (let i = 0; i < 5; i++) open(first, "/");
+  open(second, "/");
+  open(second, "/nonexistent", { tolerate: [ENOENT], onError: missing });
+  plan.here(missing);
+  // The plan's own are closed on exec, those of the slots not: they were opened without O_CLOEXEC.
+  shell("ls /proc/self/fd")(plan);
+  const { output } = await run(plan.finish());
+  // 0, 1, 2, the one that the first slot holds, and that of ls.
+  expect(output.trim().split("\n")).toHaveLength(5);
+});
+
 describe("the end of a process", () => {
   test("its exit status is passed on", async () => {
     expect(await runPlan(boxPlan(shell("exit 42")))).toBe(42);

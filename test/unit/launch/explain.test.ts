@@ -46,7 +46,7 @@ test("operations are numbered as errors name them, with flags in words", () => {
   });
   plan.waitForSuccess("newuidmap", child);
   plan.syscall("hold the lock", "fcntl", [plan.fd("lock"), 2, 0n]);
-  plan.syscall("open", "openat", [AT_FDCWD, plan.string("/"), O_PATH | O_DIRECTORY, 0]);
+  plan.syscall("open", "openat", [AT_FDCWD, plan.string("/"), O_PATH | O_DIRECTORY, 0], { save: plan.descriptor() });
   plan.add({ kind: "supervise", slot: child, tied: true });
   expect(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID).toBe(3);
   expect(explain(plan.finish()).join("\n")).toMatchInlineSnapshot(`
@@ -70,7 +70,7 @@ test("operations are numbered as errors name them, with flags in words", () => {
     15  wait for newuidmap: wait4($0, <4 bytes>, __WALL, 0)
     16  newuidmap must have exited with 0
     17  hold the lock: fcntl({lock}, 2, 0x0)
-    18  open: openat(AT_FDCWD, "/", O_DIRECTORY|O_PATH, 0)
+    18  open: openat(AT_FDCWD, "/", O_DIRECTORY|O_PATH, 0) => $1
     19  supervise $0, and end it when devbox ends"
   `);
 });

@@ -62,6 +62,16 @@ test("a fork leaves the child's operations to the child, and a child that comes 
   expect(ops[1]).toEqual({ kind: "jump", to: "start: parent #2" });
 });
 
+test("a descriptor's slot replaces what it held, whoever saves in it; another slot does not", () => {
+  const plan = beginPlan("t");
+  const [slot, descriptor] = [plan.slot(), plan.descriptor()];
+  expect(descriptor).not.toBe(slot);
+  plan.syscall("ask", "getpid", [], { save: slot });
+  plan.syscall("open", "openat", [], { save: descriptor });
+  plan.syscall("ask", "getpid", [descriptor]);
+  expect(plan.finish().ops.map((op) => "replace" in op)).toEqual([false, true, false]);
+});
+
 test("what is finished does not change when the builder goes on, and can be encoded", () => {
   const plan = beginPlan("t");
   const { read } = plan.pipe("make a pipe");

@@ -68,7 +68,7 @@ test("a directory is cloned with all below it and mounted by descriptor", () => 
   const lines = planLines({ rootfs: { kind: "directory", path: "/srv/tree" } });
   const clone = lines.find((line) => line.includes('open_tree(AT_FDCWD, "/srv/tree"')) ?? "";
   expect(clone).toContain("AT_RECURSIVE");
-  const slot = /= (\$\d+)/.exec(clone)?.[1] ?? "none";
+  const slot = /=> (\$\d+)/.exec(clone)?.[1] ?? "none";
   expect(
     lines.some((line) => line.includes(`move_mount(${slot}, "", AT_FDCWD, "/mnt/box", MOVE_MOUNT_F_EMPTY_PATH)`)),
   ).toBe(true);

@@ -124,6 +124,11 @@ describe("encodePlan", () => {
     expect(decoded.ops.map(({ flags }) => flags)).toEqual([wire.FLAG_NO_RETRY, 0]);
   });
 
+  test("a result that takes a descriptor's place is marked", () => {
+    const decoded = encode(planOf([getpid({ save: 3, replace: true }), getpid({ save: 3 })]));
+    expect(decoded.ops.map(({ flags }) => flags)).toEqual([wire.FLAG_REPLACE, 0]);
+  });
+
   test("the other operations keep their fields", () => {
     const buffer: Data = { bytes: new Uint8Array(32) };
     const decoded = encode(
