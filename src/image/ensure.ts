@@ -48,7 +48,7 @@ export async function ensureImage(around: Around, text: string, options: EnsureO
   const { pull } = await import("./pull.ts");
   try {
     const settings = { ...options, platform: platform ?? hostPlatform() };
-    return (await pull(context, store, facts, wanted, settings)).image;
+    return (await pull(context, store, () => facts, wanted, settings)).image;
   } catch (error) {
     if (policy !== "newer" || local === undefined || context.signal.aborted) throw error;
     context.log.warn(`using the image that is here: ${error instanceof Error ? error.message : String(error)}`);

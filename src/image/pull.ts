@@ -32,13 +32,14 @@ export interface Pulled {
 }
 
 /**
+ * @param readFacts called where there is something to bring
  * @param reference with absolute paths
  * @throws DevboxError of every stage; INTERRUPTED when the context is cancelled
  */
 export async function pull(
   context: Context,
   store: Store,
-  facts: HostFacts,
+  readFacts: () => HostFacts | Promise<HostFacts>,
   reference: Reference,
   options: PullOptions,
 ): Promise<Pulled> {
@@ -52,6 +53,7 @@ export async function pull(
     if (local !== undefined && top?.digest === local.topDigest) return { image: local, isNew: false };
     // What fetches and applies takes milliseconds to load: only where there is something to bring.
     const { bringImage } = await import("./bring.ts");
+    const facts = await readFacts();
     return {
       image: await bringImage({ ...inner, store, facts, source }, { reference, top, platform: options.platform }),
       isNew: true,

@@ -25,7 +25,7 @@ export function temporaryPullStore(): TemporaryStore & AsyncDisposable {
 
 export function pullHere(context: Context, store: Store, reference: string): Promise<Pulled> {
   const options = { platform: hostPlatform(), tlsVerify: true };
-  return pull(context, store, readHostFacts(process.env), parseReference(reference), options);
+  return pull(context, store, () => readHostFacts(process.env), parseReference(reference), options);
 }
 
 export interface PullingProcess {

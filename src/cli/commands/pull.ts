@@ -39,7 +39,6 @@ export default defineCommand({
     using context = openContext(values);
     const { absolute } = await import("../../image/absolute.ts");
     const { pull } = await import("../../image/pull.ts");
-    const { readHostFacts } = await import("../../host/read-facts.ts");
     const { hostPlatform, parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference, parseReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
@@ -47,10 +46,10 @@ export default defineCommand({
     // All are read before the first is pulled: a slip in the last one is not found out after minutes.
     const references = values.image.map((text) => absolute(parseReference(text)));
     const store = openStore(context.env);
-    const facts = readHostFacts(context.env);
+    const readFacts = async () => (await import("../../host/read-facts.ts")).readHostFacts(context.env);
     for (const reference of references) {
       const options = { platform, tlsVerify: values["tls-verify"] };
-      const { image, isNew } = await pull(context, store, facts, reference, options);
+      const { image, isNew } = await pull(context, store, readFacts, reference, options);
       const name = formatReference(reference);
       if (!isNew) context.log.info(`${name} is up to date`);
       const result = { image: name, digest: image.topDigest, manifest: image.manifestDescriptor.digest, isNew };

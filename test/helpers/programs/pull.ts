@@ -21,5 +21,5 @@ const context = {
 };
 const [reference = ""] = process.argv.slice(2);
 const options = { platform: hostPlatform(), tlsVerify: true };
-await pull(context, openStore(process.env), readHostFacts(process.env), parseReference(reference), options);
+await pull(context, openStore(process.env), () => readHostFacts(process.env), parseReference(reference), options);
 say("pulled");
