@@ -137,7 +137,6 @@ const errnoTable: Readonly<Record<number, readonly [string, string]>> = {
 /** Numbers of the errors that devbox expects somewhere (errno(3)). */
 export const EPERM = 1;
 export const ENOENT = 2;
-export const ESRCH = 3;
 export const EINTR = 4;
 export const EBADF = 9;
 export const EACCES = 13;
@@ -150,7 +149,6 @@ export const EROFS = 30;
 export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ELOOP = 40;
-export const EOPNOTSUPP = 95;
 
 /** `no space left on device (ENOSPC)`. */
 export function describeErrno(errno: number): string {

@@ -20,7 +20,7 @@ const withMounts = (...mounts: readonly RuntimeMount[]): BoxSettings => ({
   config: (config: RuntimeConfig): RuntimeConfig => ({ ...config, mounts: [...config.mounts, ...mounts] }),
 });
 const write = (...paths: readonly string[]) =>
-  paths.map((path) => `(echo x > ${path}/file) 2>/dev/null && echo ${path}`).join("; ");
+  paths.map((path) => `(echo x > ${path}/file && rm ${path}/file) 2>/dev/null && echo ${path}`).join("; ");
 const writable = async (settings: BoxSettings, ...paths: readonly string[]): Promise<string[]> =>
   (await output(workshop, `${write(...paths)}; true`, settings)).split("\n").filter(Boolean);
 
