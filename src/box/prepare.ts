@@ -3,6 +3,7 @@ import type { BundleSource } from "../bundle/bundle.ts";
 import { createBundle } from "../bundle/create.ts";
 import { boxNamespaces } from "../bundle/namespaces.ts";
 import type { Context } from "../core/context.ts";
+import { os } from "../core/os.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
 import { readHostFacts } from "../host/read-facts.ts";
@@ -128,7 +129,6 @@ async function chooseSeccomp(
 ): Promise<Seccomp | undefined> {
   if (seccomp === "unconfined" || (privileged && seccomp === "default")) return undefined;
   if (seccomp === "default") return defaultSeccomp(environment);
-  const { release } = await import("node:os");
   const { parseSeccompProfile } = await import("../sandbox/seccomp-parse.ts");
-  return parseSeccompProfile(seccomp.profile, { ...environment, kernel: release() });
+  return parseSeccompProfile(seccomp.profile, { ...environment, kernel: os().release() });
 }

@@ -1,5 +1,5 @@
 /** Signals that devbox gets while a box runs in the foreground go to the box's command, as docker's --sig-proxy. */
-import { constants } from "node:os";
+import { os } from "../core/os.ts";
 
 /**
  * Not forwarded: SIGKILL and SIGSTOP cannot be caught; SIGCHLD and SIGWINCH are about us; SIGPIPE is an errno here; the
@@ -32,7 +32,7 @@ export function forwardSignals(): SignalForwarder {
   const early: number[] = [];
   let deliver = (signal: number): void => void early.push(signal);
   const handlers = forwarded.map((name) => {
-    const handler = (): void => deliver(constants.signals[name]);
+    const handler = (): void => deliver(os().constants.signals[name]);
     process.on(name, handler);
     return [name, handler] as const;
   });

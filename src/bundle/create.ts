@@ -5,9 +5,9 @@
  * On the way of every `run`: few system calls, and no fsync, since a box that did not start is worth nothing after a crash.
  */
 import type { Stats } from "node:fs";
-import { hostname as hostHostname } from "node:os";
 import { posix } from "node:path";
 import { DevboxError } from "../core/errors.ts";
+import { os } from "../core/os.ts";
 import { toHostId } from "../oci/id-map.ts";
 import type { ImageExecution } from "../oci/image.ts";
 import type { LinuxConfig, Rlimit, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
@@ -72,7 +72,7 @@ function findUser({ options, idMap }: BundleInput, image: ImageExecution, layers
 }
 
 function chooseHostname({ options, box }: BundleInput): string {
-  const hostname = options.hostname ?? (options.network === "host" ? hostHostname() : box.id.slice(0, 12));
+  const hostname = options.hostname ?? (options.network === "host" ? os().hostname() : box.id.slice(0, 12));
   if (hostname !== "" && hostname.length <= MAX_HOSTNAME) return hostname;
   throw new DevboxError("BAD_CONFIG", {
     step: `name the host "${hostname}"`,

@@ -1,8 +1,8 @@
 /** Values of single flags of `run`: text → plain data, or a USAGE error that names the flag and shows the right form. */
-import { constants } from "node:os";
 import type { DeviceRequest, NetworkMode } from "../bundle/options.ts";
 import { DevboxError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { os } from "../core/os.ts";
 import { isIPv4 } from "../network/ports.ts";
 
 export function badFlag(flag: string, text: string, because: string, example: string): DevboxError {
@@ -88,7 +88,7 @@ export function isAddress(text: string): boolean {
 export function checkSignal(text: string): string {
   const name = text.toUpperCase().replace(/^(?!SIG)/, "SIG");
   const isNumber = /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 64;
-  const isKnown = Object.hasOwn(constants.signals, name) || /^SIGRT(MIN(\+\d{1,2})?|MAX(-\d{1,2})?)$/.test(name);
+  const isKnown = Object.hasOwn(os().constants.signals, name) || /^SIGRT(MIN(\+\d{1,2})?|MAX(-\d{1,2})?)$/.test(name);
   if (!isNumber && !isKnown) throw badFlag("--stop-signal", text, "there is no such signal", "SIGINT");
   return text;
 }

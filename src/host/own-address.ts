@@ -3,13 +3,14 @@
  * is none: slirp4netns is told to keep boxes away from it (--disable-host-loopback).
  */
 import { readFileSync } from "node:fs";
-import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
+import type { NetworkInterfaceInfo } from "node:os";
+import { os } from "../core/os.ts";
 
 type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
 
 /** An IPv4 address of this machine; undefined: it has but loopback. */
 export function ownAddress(): string | undefined {
-  return chooseAddress(readRoutes(), networkInterfaces());
+  return chooseAddress(readRoutes(), os().networkInterfaces());
 }
 
 /** `routes`: text of /proc/net/route. Without a default route, the first address that is not loopback's. */

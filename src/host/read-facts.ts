@@ -2,7 +2,7 @@
  * What this laptop has, read from a few small files: on the way of every `run`, so nothing is started, awaited or probed.
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { userInfo } from "node:os";
+import { os } from "../core/os.ts";
 import type { HostFacts, IdRange } from "./facts.ts";
 
 /** Where each thing is looked up: a test names its own. */
@@ -66,7 +66,7 @@ export function findAccount(passwd: string, uid: number): Account | undefined {
 /** Accounts of LDAP and the like are not in the file; the C library asks them, which may take its time. */
 function askNameService(uid: number): Account {
   try {
-    const { username, homedir } = userInfo();
+    const { username, homedir } = os().userInfo();
     return { name: username, home: homedir };
   } catch {
     return { name: String(uid), home: "/" };

@@ -5,7 +5,6 @@
  * Waiting is polling: a blocking flock(2) would stop this thread, and with it every download and signal handler.
  */
 import { closeSync, fstatSync, openSync, statSync, unlinkSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { LOCK_EX, LOCK_SH } from "../../ffi/constants.ts";
 import { tryFlock } from "../../ffi/libc.ts";
 import type { Context } from "../core/context.ts";
@@ -53,6 +52,8 @@ export async function waitForLock(context: Context, path: string, mode: LockMode
   const first = tryLock(path, mode);
   if (first !== undefined) return first;
   onWait?.();
+  // Loading it would cost every warm run a third of a millisecond, for what it hardly ever does.
+  const { setTimeout: delay } = await import("node:timers/promises");
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
       await delay(pauseMs, undefined, { signal: context.signal });
