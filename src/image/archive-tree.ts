@@ -1,5 +1,5 @@
 /** A tar file as a file tree; a compressed one is unpacked into the store first, since members are read out of order. */
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -102,6 +102,10 @@ function* chunksFrom(fd: number, start: number, end: number): Generator<Uint8Arr
 }
 
 function open(file: string, label: string): number {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    const hint = "name an image layout in a directory oci:DIR, a root file system dir:DIR";
+    throw new DevboxError("IMAGE_NOT_FOUND", { step: `open ${label}`, because: "it is a directory", hint });
+  }
   try {
     return openSync(file, "r");
   } catch (error) {

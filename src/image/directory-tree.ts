@@ -6,9 +6,13 @@ import { chunkBytes, type FileTree } from "./file-tree.ts";
 
 /** @throws DevboxError IMAGE_NOT_FOUND when there is no such directory */
 export function openDirectoryTree(directory: string, label: string): FileTree {
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    const because = "there is no such directory";
-    throw new DevboxError("IMAGE_NOT_FOUND", { step: `open ${label}`, because, hint: "check the path" });
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found?.isDirectory() !== true) {
+    const [because, hint] =
+      found === undefined
+        ? ["there is no such directory", "check the path"]
+        : ["it is no directory", "name a file oci-archive:FILE, or docker-archive:FILE if docker save made it"];
+    throw new DevboxError("IMAGE_NOT_FOUND", { step: `open ${label}`, because, hint });
   }
   const full = (path: string): string => join(directory, path);
   return {

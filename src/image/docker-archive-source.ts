@@ -58,7 +58,9 @@ export function openDockerArchiveSource(tree: FileTree, name: string | undefined
 }
 
 async function translate(tree: FileTree, name: string | undefined): Promise<TranslatedImage> {
-  const saved = chooseSaved(readSaved(await requireFile(tree, "manifest.json", MAX_MANIFEST_BYTES), tree), name, tree);
+  const hint = tree.sizeOf("index.json") === undefined ? undefined : "it is an OCI image layout: use oci-archive:FILE";
+  const list = await requireFile(tree, "manifest.json", MAX_MANIFEST_BYTES, hint);
+  const saved = chooseSaved(readSaved(list, tree), name, tree);
   const configBytes = await requireFile(tree, saved.config, MAX_CONFIG_BYTES);
   const diffIds = parseImageConfig(configBytes).rootfs.diff_ids;
   const files = new Map<Digest, string>();

@@ -10,8 +10,12 @@ import type { ImageSource } from "./source.ts";
 
 /** @param name of the image in the layout; undefined: the only one */
 export function openLayoutSource(tree: FileTree, name: string | undefined): ImageSource {
-  const resolve = async (): Promise<Descriptor> =>
-    chooseImage(parseIndex(await requireFile(tree, "index.json", MAX_MANIFEST_BYTES)).manifests, name, tree.label);
+  const resolve = async (): Promise<Descriptor> => {
+    const isDockerArchive = tree.sizeOf("index.json") === undefined && tree.sizeOf("manifest.json") !== undefined;
+    const hint = isDockerArchive ? "it was made by docker save: use docker-archive:FILE" : undefined;
+    const bytes = await requireFile(tree, "index.json", MAX_MANIFEST_BYTES, hint);
+    return chooseImage(parseIndex(bytes, undefined, `read index.json of ${tree.label}`).manifests, name, tree.label);
+  };
   const readBlob = async (descriptor: Descriptor, maxBytes: number): Promise<Uint8Array> => {
     const bytes = await requireFile(tree, blobName(descriptor), maxBytes);
     verifyContent(bytes, descriptor, `read ${blobName(descriptor)} of ${tree.label}`);

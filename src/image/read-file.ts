@@ -13,9 +13,13 @@ export async function readFile(tree: FileTree, path: string, maxBytes: number): 
   return Buffer.concat(await Array.fromAsync(tree.stream(path, 0)));
 }
 
-/** As `readFile`, for a file that must be there. */
-export async function requireFile(tree: FileTree, path: string, maxBytes: number): Promise<Uint8Array> {
+/** As `readFile`, for a file that must be there. @param hint what to do when it is not */
+export async function requireFile(tree: FileTree, path: string, maxBytes: number, hint?: string): Promise<Uint8Array> {
   const bytes = await readFile(tree, path, maxBytes);
   if (bytes !== undefined) return bytes;
-  throw new DevboxError("BAD_MANIFEST", { step: `read ${path} of ${tree.label}`, because: "there is no such file" });
+  throw new DevboxError("BAD_MANIFEST", {
+    step: `read ${path} of ${tree.label}`,
+    because: "there is no such file",
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

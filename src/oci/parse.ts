@@ -54,8 +54,7 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest {
 }
 
 /** Read an image index or docker manifest list. */
-export function parseIndex(bytes: Uint8Array, mediaType?: string): Index {
-  const step = "read image index";
+export function parseIndex(bytes: Uint8Array, mediaType?: string, step = "read image index"): Index {
   const document = parseManifestDocument(bytes, mediaType, step);
   if (document.kind === "index") return document.index;
   throw new DevboxError("BAD_MANIFEST", { step, because: "it is an image manifest" });

@@ -187,6 +187,28 @@ describe("what is no image", () => {
   });
 });
 
+describe("an image of another kind says which", () => {
+  const layout = put("other-layout.tar", tar([{ path: "index.json", content: "{}" }]));
+  const saved = put("other-saved.tar", tar([{ path: "manifest.json", content: "[]" }]));
+  test.each([
+    [`docker-archive:${layout}`, "BAD_MANIFEST", "oci-archive:"],
+    [`oci-archive:${saved}`, "BAD_MANIFEST", "docker-archive:"],
+    [`docker-archive:${base}`, "IMAGE_NOT_FOUND", "oci:DIR"],
+    [`oci-archive:${base}`, "IMAGE_NOT_FOUND", "oci:DIR"],
+    [`oci:${saved}`, "IMAGE_NOT_FOUND", "docker-archive:"],
+  ] as const)("%s", async (reference, code, hint) => {
+    const resolve = async () => await (await open(reference)).resolve();
+    await expect(resolve()).rejects.toMatchObject({ code, hint: expect.stringContaining(hint) });
+  });
+
+  test("an index that cannot be read is named", async () => {
+    await using source = await open(`oci-archive:${layout}`);
+    await expect(source.resolve()).rejects.toMatchObject({
+      step: expect.stringContaining(`index.json of oci-archive:${layout}`),
+    });
+  });
+});
+
 test("the index of a tar knows long names of both kinds, and where each member lies", () => {
   const long = `${"d".repeat(120)}/file`;
   const bytes = Buffer.concat([
