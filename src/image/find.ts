@@ -49,7 +49,8 @@ function entriesOfId(
   prefix: string,
 ): readonly ImageEntry[] {
   const found = entries.filter((each) => hasId(store, each, prefix));
-  const ids = new Set(found.map(({ descriptor }) => descriptor.digest));
+  // Two manifests may share a config: the same image, its layers compressed otherwise.
+  const ids = new Set(found.map((entry) => idOf(store, entry) ?? entry.descriptor.digest));
   if (ids.size > 1) throw notFound(text, `${ids.size} image ids begin so`);
   return found;
 }

@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
-import { findImage } from "../../../src/image/find.ts";
-import { readEntries } from "../../../src/store/index-file.ts";
+import { readFileSync } from "node:fs";
+import { findById, findImage } from "../../../src/image/find.ts";
+import { digestOf } from "../../../src/oci/digest.ts";
+import { putBlob } from "../../../src/store/blobs.ts";
+import { editEntries, readEntries, withNamed } from "../../../src/store/index-file.ts";
+import { blobPath } from "../../../src/store/paths.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { putImage, temporaryStore } from "../../helpers/temporary-store.ts";
 
@@ -19,6 +23,21 @@ test("by name, by id, by the beginning of an id, by the manifest's digest", asyn
     const names = found.by === "id" ? found.entries.map(({ name }) => name) : [];
     expect(names).toEqual(["docker.io/library/debian:12", "docker.io/library/copy:1"]);
   }
+});
+
+test("two manifests of one config are one image", async () => {
+  using temporary = temporaryStore();
+  const { store, context } = temporary;
+  const { manifest, config } = await putImage(temporary, "debian:12", ["x"]);
+  const bytes = Buffer.concat([readFileSync(blobPath(store, manifest.digest)), Buffer.from("\n")]);
+  const twin = { ...manifest, digest: digestOf(bytes), size: bytes.byteLength };
+  putBlob(store, twin.digest, bytes);
+  const entry = { name: "docker.io/library/twin:1", topDigest: twin.digest, descriptor: twin };
+  await editEntries(context, store, (entries) => withNamed(entries, entry));
+  const entries = readEntries(store);
+  const id = config.slice("sha256:".length);
+  expect(findById(store, entries, id)?.name).toBe("docker.io/library/debian:12");
+  expect(findImage(store, entries, id)).toMatchObject({ by: "id", entries: [{}, {}] });
 });
 
 test("a name that looks like an id is a name when it is one", async () => {
