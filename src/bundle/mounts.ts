@@ -33,16 +33,20 @@ export function defaultMounts(
     { destination: "/dev/pts", type: "devpts", source: "devpts", options: terminals },
     { destination: "/dev/shm", type: "tmpfs", source: "shm", options: shm },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: closed },
-    sysMount(network, [...closed, ...access]),
+    sysMount(network, closed, access),
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...closed, ...access] },
   ];
 }
 
-/** A new sysfs shows a network namespace, and only its owner may mount one: on the host's network, /sys is the host's. */
-function sysMount(network: RunOptions["network"], options: readonly string[]): RuntimeMount {
-  return network === "host"
-    ? { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", "rprivate", ...options] }
-    : { destination: "/sys", type: "sysfs", source: "sysfs", options };
+/**
+ * A new sysfs shows a network namespace, and only its owner may mount one: on the host's network, /sys is the host's, with
+ * all that is mounted there (debugfs, bpf, efivars), and read-only means that, too.
+ */
+function sysMount(network: RunOptions["network"], closed: readonly string[], access: readonly string[]): RuntimeMount {
+  if (network !== "host")
+    return { destination: "/sys", type: "sysfs", source: "sysfs", options: [...closed, ...access] };
+  const options = ["rbind", "rprivate", ...closed, ...access.map((option) => `r${option}`)];
+  return { destination: "/sys", type: "bind", source: "/sys", options };
 }
 
 /** Sysctls without which ordinary users of the box could neither ping nor serve port 80; docker sets the same. */

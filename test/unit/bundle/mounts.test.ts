@@ -40,7 +40,7 @@ describe("defaults", () => {
       destination: "/sys",
       type: "bind",
       source: "/sys",
-      options: ["rbind", "rprivate", "nosuid", "noexec", "nodev", "ro"],
+      options: ["rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"],
     });
   });
 
