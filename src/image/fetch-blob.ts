@@ -78,6 +78,7 @@ async function download(
   task.phase("downloading");
   try {
     if (resumedAt < descriptor.size) await append(source, descriptor, ingest, task, advance);
+    task.phase("storing");
     await ingest.seal();
     ingest.commit();
     stored.resolve();

@@ -68,6 +68,8 @@ export async function pullLayers(work: LayerWork, image: StoredImage): Promise<v
     missing.map(({ layer }) => layer.stored.chainId),
   );
   const fetches = startFetches(work, layers, held);
+  const present = layers.filter((layer) => !missing.some((each) => each.layer === layer));
+  for (const layer of present) if (fetchOf(fetches, layer).isHere) layer.task.done("already there");
   const jobs = missing.map(({ layer, lock }) => startJob(work, layer, lock, fetchOf(fetches, layer)));
   const finished = finishInOrder(work, image, jobs);
   const all = [...fetches.values()].map(({ complete }) => complete);
@@ -82,7 +84,7 @@ export async function pullLayers(work: LayerWork, image: StoredImage): Promise<v
     );
     throw error;
   }
-  for (const layer of layers) if (!jobs.some(({ stored }) => stored === layer.stored)) layer.task.done("already there");
+  for (const layer of present) if (!fetchOf(fetches, layer).isHere) layer.task.done("pulled");
 }
 
 function describeLayers(context: Context, image: StoredImage): readonly Layer[] {
@@ -147,9 +149,16 @@ function startJob({ context, store, pool }: LayerWork, layer: Layer, lock: Lock,
     return await applyLayer(context, pool, request);
   };
   const applied = apply();
+  fetch.complete.then(() => showApplying(layer)).catch(() => {});
   // `finishInOrder` comes to it later; until then a failure must not end the process.
   applied.catch(() => {});
   return { ...layer, lock, fetch, build, applied };
+}
+
+/** The blob is all there, whoever has brought it. */
+function showApplying({ task, descriptor }: Layer): void {
+  task.update(descriptor.size);
+  task.phase("applying");
 }
 
 function fetchOf(fetches: ReadonlyMap<Digest, BlobFetch>, { descriptor, label }: Layer): BlobFetch {
@@ -162,7 +171,6 @@ function fetchOf(fetches: ReadonlyMap<Digest, BlobFetch>, { descriptor, label }:
 async function finishInOrder(work: LayerWork, image: StoredImage, jobs: readonly Job[]): Promise<void> {
   for (const job of jobs) {
     const applied = await job.applied;
-    job.task.phase("storing");
     await job.fetch.complete;
     const below = image.layers.slice(0, image.layers.indexOf(job.stored)).reverse();
     await settleLayer(work.pool, {

@@ -56,7 +56,7 @@ export function describeTask(task: TaskState, nowMs: number): string {
 
 function amount({ doneBytes, totalBytes }: TaskState): string {
   if (totalBytes === undefined) return doneBytes === 0 ? "" : formatBytes(doneBytes);
-  return `${formatBytes(Math.min(doneBytes, totalBytes))} / ${formatBytes(totalBytes)}`;
+  return doneBytes < totalBytes ? `${formatBytes(doneBytes)} / ${formatBytes(totalBytes)}` : formatBytes(totalBytes);
 }
 
 function speed(task: TaskState, nowMs: number): string[] {

@@ -121,6 +121,33 @@ test("a name that moves takes its image along, and the old one stays without a n
   ]);
 });
 
+test("progress says what a layer waits for, at every moment", async () => {
+  await using temporary = temporaryPullStore();
+  const { context, store } = temporary;
+  const said: string[] = [];
+  const task = (_: string, total: number | undefined) => ({
+    update: () => {},
+    phase: (name: string) => said.push(`${total} ${name}`),
+    done: (result: string) => said.push(`${total} ${result}`),
+  });
+  const shown = { ...context, progress: { task } };
+  const { manifest } = registry.addImage("shown", "latest", twoLayers);
+  registry.addImage("shown", "base", { layers: twoLayers.layers.slice(0, 1) });
+  await pullHere(shown, store, `${registry.host}/shown:base`);
+  const [bottom, above] = manifest.layers.map(({ size }) => size);
+  expect(said.splice(0)).toEqual(["downloading", "storing", "applying", "pulled"].map((each) => `${bottom} ${each}`));
+  await pullHere(shown, store, `${registry.host}/shown`);
+  expect(said.splice(0)).toEqual([
+    `${bottom} already there`,
+    ...["downloading", "storing", "applying", "pulled"].map((each) => `${above} ${each}`),
+  ]);
+  rmSync(join(treeOf(temporary, (await pullHere(shown, store, `${registry.host}/shown`)).image, 1), ".."), {
+    recursive: true,
+  });
+  await pullHere(shown, store, `${registry.host}/shown`);
+  expect(said).toEqual([`${bottom} already there`, `${above} applying`, `${above} applied`]);
+});
+
 test("a digest is asked for once", async () => {
   await using temporary = temporaryPullStore();
   const { descriptor } = registry.addImage("pinned", "latest", twoLayers);
