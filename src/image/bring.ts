@@ -6,7 +6,9 @@
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
+import { defaultIdMap } from "../host/id-map.ts";
 import type { Descriptor, Platform } from "../oci/descriptor.ts";
+import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, formatReference, type Reference } from "../oci/reference.ts";
 import { syncDirectory } from "../store/atomic-write.ts";
 import { putBlob, syncBlobs } from "../store/blobs.ts";
@@ -15,6 +17,7 @@ import { editEntries, withNamed } from "../store/index-file.ts";
 import { takeLease } from "../store/leases.ts";
 import type { Store, StoredImage } from "../store/types.ts";
 import { type Cancellable, cancellable } from "./cancellable.ts";
+import { requirePlatform, warnOfPlatform } from "./check-platform.ts";
 import { openWorkerPool } from "./open-worker-pool.ts";
 import { pullLayers } from "./pull-layers.ts";
 import { resolveImage } from "./resolve.ts";
@@ -30,18 +33,23 @@ export interface Wanted {
   readonly reference: Reference;
   /** What the reference names, where that has been asked already. */
   readonly top: Descriptor | undefined;
-  readonly platform: Platform;
+  /** undefined: this machine's, and a warning where there is no choice. */
+  readonly platform: Platform | undefined;
 }
 
 /** @throws DevboxError of every stage; the first failure, when there are several */
 export async function bringImage(work: BringWork, { reference, top, platform }: Wanted): Promise<StoredImage> {
   const { context, store, source } = work;
+  // What no layer can be applied without is asked for before anything is fetched.
+  defaultIdMap(work.facts);
   await using pool = openWorkerPool(work.facts);
   // Starting a worker takes as long as asking a registry; without an image here there is work for it in any case.
   if (top === undefined) pool.warm();
-  const resolved = await resolveImage(source, top, platform, familiarName(reference));
+  const resolved = await resolveImage(source, top, platform ?? hostPlatform(), familiarName(reference));
   const { manifestDescriptor, manifest, config, topDigest } = resolved;
   const image = makeStoredImage(reference, manifestDescriptor, topDigest, manifest, config);
+  if (platform === undefined) warnOfPlatform(context, image, hostPlatform());
+  else requirePlatform(image, platform);
   using _lease = await takeLease(context, store, refersTo(image));
   putBlob(store, manifestDescriptor.digest, resolved.manifestBytes);
   putBlob(store, manifest.config.digest, resolved.configBytes);

@@ -8,7 +8,7 @@ import type { HostFacts } from "../host/facts.ts";
 import type { Platform } from "../oci/descriptor.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, type Reference } from "../oci/reference.ts";
-import { describeImage, findEntry, isRestorable, isWhole } from "../store/images.ts";
+import { describeImage, findEntry, isRestorable, isWhole, runsOn } from "../store/images.ts";
 import { readEntries } from "../store/index-file.ts";
 import type { Store, StoredImage } from "../store/types.ts";
 import { readReference } from "./absolute.ts";
@@ -39,7 +39,10 @@ export async function ensureImage(around: Around, text: string, options: EnsureO
   const { policy, platform } = options;
   const asks = policy === "always" && !isOnlyId(text);
   const local = asks ? undefined : await findHere(around, text, wanted, platform);
-  if (local !== undefined && (local.isById || isEnough(policy, wanted))) return local.image;
+  if (local !== undefined && (local.isById || isEnough(policy, wanted))) {
+    if (platform === undefined) await warnIfForeign(around, local.image);
+    return local.image;
+  }
   if (policy === "never" || isOnlyId(text)) {
     const because = platform === undefined ? "it is not here" : "it is not here for this platform";
     throw new DevboxError("IMAGE_NOT_FOUND", { step: `use image ${familiarName(wanted)}`, because });
@@ -47,13 +50,20 @@ export async function ensureImage(around: Around, text: string, options: EnsureO
   const { context, store, facts } = around;
   const { pull } = await import("./pull.ts");
   try {
-    const settings = { ...options, platform: platform ?? hostPlatform() };
-    return (await pull(context, store, () => facts, wanted, settings)).image;
+    return (await pull(context, store, () => facts, wanted, options)).image;
   } catch (error) {
     if (policy !== "newer" || local === undefined || context.signal.aborted) throw error;
     context.log.warn(`using the image that is here: ${error instanceof Error ? error.message : String(error)}`);
     return local.image;
   }
+}
+
+/** What was pulled for another machine is under the name, too. */
+async function warnIfForeign({ context }: Around, image: StoredImage): Promise<void> {
+  const machine = hostPlatform();
+  if (runsOn(image.config, machine)) return;
+  const check = await import("./check-platform.ts");
+  check.warnOfPlatform(context, image, machine);
 }
 
 /** Files are read anew: an archive changes without its name changing. */

@@ -12,6 +12,7 @@ import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { Platform } from "../oci/descriptor.ts";
+import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, type Reference } from "../oci/reference.ts";
 import { readImage } from "../store/images.ts";
 import type { Store, StoredImage } from "../store/types.ts";
@@ -20,7 +21,8 @@ import { cancellable } from "./cancellable.ts";
 import { openSource } from "./open-source.ts";
 
 export interface PullOptions {
-  readonly platform: Platform;
+  /** undefined: this machine's, or else the only one that the image is made for. */
+  readonly platform: Platform | undefined;
   /** false: plain http and unverified certificates are accepted. */
   readonly tlsVerify: boolean;
 }
@@ -44,7 +46,7 @@ export async function pull(
   options: PullOptions,
 ): Promise<Pulled> {
   confirmLayers(context, store);
-  const local = readUndamaged(context, store, reference, options.platform);
+  const local = readUndamaged(context, store, reference, options.platform ?? hostPlatform());
   if (local !== undefined && isPinned(reference)) return { image: local, isNew: false };
   const inner = cancellable(context);
   try {

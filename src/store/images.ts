@@ -104,8 +104,8 @@ export function storedLayers(diffIds: readonly Digest[]): readonly StoredLayer[]
 }
 
 /** Whether a machine of platform `wanted` can run the image: its own variant, or one that it is compatible with. */
-export function runsOn(config: ImageConfig, wanted: Platform): boolean {
-  const is = formatPlatform(normalizePlatform(config));
+export function runsOn(image: Platform, wanted: Platform): boolean {
+  const is = formatPlatform(normalizePlatform(image));
   return runnablePlatforms(wanted).some((platform) => formatPlatform(platform) === is);
 }
 

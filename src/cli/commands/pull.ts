@@ -39,10 +39,10 @@ export default defineCommand({
     using context = openContext(values);
     const { absolute } = await import("../../image/absolute.ts");
     const { pull } = await import("../../image/pull.ts");
-    const { hostPlatform, parsePlatform } = await import("../../oci/platform.ts");
+    const { parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference, parseReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
-    const platform = values.platform === undefined ? hostPlatform() : parsePlatform(values.platform);
+    const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
     // All are read before the first is pulled: a slip in the last one is not found out after minutes.
     const references = values.image.map((text) => absolute(parseReference(text)));
     const store = openStore(context.env);
