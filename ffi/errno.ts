@@ -145,10 +145,12 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const ENOTDIR = 20;
 export const EINVAL = 22;
+export const ENOSPC = 28;
 export const EROFS = 30;
 export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ELOOP = 40;
+export const EUSERS = 87;
 
 /** `no space left on device (ENOSPC)`. */
 export function describeErrno(errno: number): string {

@@ -1,5 +1,6 @@
 /** A launcher's report of failure in the user's words. */
-import { describeErrno, SyscallError } from "../../ffi/errno.ts";
+import { CLONE_NEWUSER } from "../../ffi/constants.ts";
+import { describeErrno, ENOSPC, EPERM, EUSERS, SyscallError } from "../../ffi/errno.ts";
 import type { LaunchPlan, LaunchReport, Op } from "../../ffi/launcher/wire.ts";
 import { DevboxError } from "../core/errors.ts";
 
@@ -14,6 +15,8 @@ export interface LaunchFailure {
   readonly errno: number;
   /** Exit status of the helper program, else 0. */
   readonly detail: number;
+  /** The operation by its place in the plan, for --debug. */
+  readonly cause: SyscallError;
 }
 
 export type FailedReport = Extract<LaunchReport, { readonly kind: "failed" }>;
@@ -23,7 +26,10 @@ export function findFailure(plan: LaunchPlan, report: FailedReport): LaunchFailu
   const op = report.op === undefined ? undefined : plan.ops[report.op];
   if (op === undefined || report.op === undefined) return undefined;
   const label = "label" in op ? op.label : op.kind;
-  return { label, op, index: report.op, errno: report.errno, detail: report.detail };
+  const call = op.kind === "syscall" ? op.call : op.kind;
+  const { errno, detail } = report;
+  const cause = new SyscallError(call, errno, `(operation ${report.op} of the plan "${plan.title}")`);
+  return { label, op, index: report.op, errno, detail, cause };
 }
 
 /** LAUNCH_FAILED with the step that failed and why; INTERNAL if the launcher refused the plan. `cause` names the operation. */
@@ -32,11 +38,36 @@ export function launchError(plan: LaunchPlan, report: FailedReport, failure: Lau
     const because = `the launcher refused it: ${describeErrno(report.errno)}, check ${report.detail}`;
     return new DevboxError("INTERNAL", { step: `read the launch plan "${plan.title}"`, because });
   }
-  const { op, index, errno, detail, label } = failure;
-  const call = op.kind === "syscall" ? op.call : op.kind;
-  return new DevboxError("LAUNCH_FAILED", {
-    step: label,
-    because: errno === 0 ? `exit status ${detail}` : describeErrno(errno),
-    cause: new SyscallError(call, errno, `(operation ${index} of the plan "${plan.title}")`),
-  });
+  const { errno, detail, label: step, cause } = failure;
+  if (errno === 0) return helperError(step, detail, cause);
+  const denial = makesUserNamespace(failure) ? denials[errno] : undefined;
+  if (denial !== undefined) return new DevboxError("USERNS_DENIED", { step, ...denial, cause });
+  return new DevboxError("LAUNCH_FAILED", { step, because: describeErrno(errno), cause });
 }
+
+/** The helpers that a plan waits for write id maps; what they have to say, they have written to stderr. */
+function helperError(step: string, status: number, cause: SyscallError): DevboxError {
+  const because = `exit status ${status}`;
+  const file = { newuidmap: "/etc/subuid", newgidmap: "/etc/subgid" }[step];
+  if (file === undefined) return new DevboxError("LAUNCH_FAILED", { step, because, cause });
+  const hint = `${step} must be setuid root, or have the capability, and ${file} must grant you the ids: see devbox doctor`;
+  return new DevboxError("LAUNCH_FAILED", { step, because, hint, cause });
+}
+
+function makesUserNamespace({ op }: LaunchFailure): boolean {
+  if (op.kind !== "syscall" || op.call !== "clone") return false;
+  const [flags] = op.args;
+  return typeof flags === "number" && (flags & CLONE_NEWUSER) !== 0;
+}
+
+const limits = {
+  hint: "allow more: sudo sysctl user.max_user_namespaces=65536; other kinds have theirs: sysctl -a | grep user.max_",
+};
+
+/** What clone(2) means by these when it makes namespaces; the words of errno(3) tell of disks and users. */
+const denials: Readonly<Record<number, { readonly because: string; readonly hint?: string }>> = {
+  [EPERM]: { because: "this machine does not let you make user namespaces (EPERM)" },
+  [ENOSPC]: { because: "user.max_user_namespaces or a limit of its kind is reached (ENOSPC)", ...limits },
+  // Before 4.9, and for namespaces that are nested too deep.
+  [EUSERS]: { because: "user.max_user_namespaces or a limit of its kind is reached (EUSERS)", ...limits },
+};

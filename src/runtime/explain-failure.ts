@@ -1,5 +1,5 @@
 /** Failures of a box's plan for which there is more to say than the errno: whose fault it is, and what to do. */
-import { describeErrno, EACCES, EINVAL, ENOENT, EPERM, EROFS } from "../../ffi/errno.ts";
+import { describeErrno, EACCES, EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { LaunchFailure } from "../launch/failure.ts";
 
@@ -17,28 +17,40 @@ function isCommand({ op }: LaunchFailure): boolean {
 }
 
 /** What the command itself is to blame for gets docker's exit codes 126 and 127. */
-function explainCommand({ label: step, errno }: LaunchFailure): DevboxError {
+function explainCommand({ label: step, errno, cause }: LaunchFailure): DevboxError {
   if (errno === ENOENT) {
     const because = step.includes("/")
-      ? "there is no such file in the box, or the interpreter that its first line names is missing"
-      : "there is no such command in the box's PATH";
-    return new DevboxError("COMMAND_NOT_FOUND", { step, because });
+      ? "there is no such file in the box, or the interpreter that its first line names is missing (ENOENT)"
+      : "there is no such command in the box's PATH (ENOENT)";
+    return new DevboxError("COMMAND_NOT_FOUND", { step, because, cause });
   }
-  const because =
-    errno === ENOEXEC
-      ? "it is made for another kind of processor, or a script without #! in its first line"
-      : describeErrno(errno);
-  return new DevboxError("COMMAND_NOT_EXECUTABLE", { step, because });
+  if (errno !== ENOEXEC)
+    return new DevboxError("COMMAND_NOT_EXECUTABLE", { step, because: describeErrno(errno), cause });
+  return new DevboxError("COMMAND_NOT_EXECUTABLE", {
+    step,
+    because: "it is made for another kind of processor, or a script without #! in its first line (ENOEXEC)",
+    hint: "take an image for this machine: devbox pull again without --platform; or install an emulator: qemu-user-static",
+    cause,
+  });
 }
 
-function explainStep({ label: step, errno }: LaunchFailure): DevboxError | undefined {
-  const hint = hints.find(({ labels, errnos }) => labels.test(step) && errnos.includes(errno))?.hint;
-  return hint === undefined
-    ? undefined
-    : new DevboxError("LAUNCH_FAILED", { step, because: describeErrno(errno), hint });
+interface Rule {
+  readonly labels: RegExp;
+  readonly errnos: readonly number[];
+  /** Where the words of the errno do not say it. */
+  readonly because?: string;
+  readonly hint: string;
 }
 
-const hints: readonly { readonly labels: RegExp; readonly errnos: readonly number[]; readonly hint: string }[] = [
+function explainStep({ label: step, errno, cause }: LaunchFailure): DevboxError | undefined {
+  const rule = rules.find(({ labels, errnos }) => labels.test(step) && errnos.includes(errno));
+  if (rule === undefined) return undefined;
+  const { because = describeErrno(errno), hint } = rule;
+  return new DevboxError("LAUNCH_FAILED", { step, because, hint, cause });
+}
+
+/** The first that fits counts. */
+const rules: readonly Rule[] = [
   {
     labels: /^(?:open|set) the sysctl /,
     errnos: [EACCES, EPERM, ENOENT],
@@ -55,9 +67,27 @@ const hints: readonly { readonly labels: RegExp; readonly errnos: readonly numbe
     hint: "parts of /proc or /sys are hidden here, as in a container: give that one the right to see them whole",
   },
   {
+    labels: /^(?:make the (?:mount point|working directory)|replace the dangling symlink) \/(?:proc|sys)\//,
+    errnos: [EACCES, ENOENT, EPERM, EROFS],
+    because: "only the kernel makes files in /proc and /sys",
+    hint: "choose another place in the box",
+  },
+  {
     labels: /^make the (?:mount point|working directory) /,
     errnos: [EACCES, EROFS],
     hint: "the box needs it there, and you may not write to its root file system: make it beforehand",
+  },
+  {
+    labels: /^enter the working directory /,
+    errnos: [ENOTDIR, ENOENT, ELOOP],
+    because: "what the image has there is no directory",
+    hint: "give a directory, or a path that is not there: -w DIR",
+  },
+  {
+    labels: /^enter the mount point /,
+    errnos: [ENOTDIR, ENOENT, ELOOP],
+    because: "what the image has there is no directory",
+    hint: "a directory can be mounted only on a directory, or where there is nothing: choose another place in the box",
   },
   {
     labels: /^bind .* on \//,

@@ -69,7 +69,7 @@ test("commands and users that the image does not have", async () => {
   expect(await said("run", "--network=none", image, "nope")).toMatchInlineSnapshot(`
     "exit status 127
     error: execute nope
-      because: there is no such command in the box's PATH
+      because: there is no such command in the box's PATH (ENOENT)
     hint: check the spelling, and that the image has it
     "
   `);

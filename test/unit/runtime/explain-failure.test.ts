@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EACCES, EINVAL, ENOENT, EPERM, EROFS } from "../../../ffi/errno.ts";
+import { EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, EROFS, SyscallError } from "../../../ffi/errno.ts";
 import type { Op } from "../../../ffi/launcher/wire.ts";
 import { explainFailure } from "../../../src/runtime/explain-failure.ts";
 
@@ -11,9 +11,10 @@ const execve = (tolerate: readonly number[]): Op => ({
   args: [],
   tolerate,
 });
+const cause = new SyscallError("call", EPERM, "(operation 7)");
 const write: Op = { kind: "syscall", label: "", call: "write", args: [] };
 const explained = (label: string, errno: number, op: Op = write) =>
-  explainFailure({ label, errno, op, index: 0, detail: 0 });
+  explainFailure({ label, errno, op, index: 0, detail: 0, cause });
 
 describe("the command", () => {
   test("is not there: 127, by its path or on PATH", () => {
@@ -22,13 +23,17 @@ describe("the command", () => {
     expect(byPath).toMatchObject({ code: "COMMAND_NOT_FOUND", exitStatus: 127 });
     expect(byPath?.because).toContain("interpreter");
     expect(explained("execute x", ENOENT, fail)?.because).toContain("PATH");
+    expect(byPath?.cause).toBe(cause);
   });
 
   test("cannot be executed: 126, with the errno in words", () => {
     const error = explained("execute /x", EACCES, execve([ENOENT]));
     expect(error).toMatchObject({ code: "COMMAND_NOT_EXECUTABLE", exitStatus: 126 });
     expect(error?.because).toBe("permission denied (EACCES)");
-    expect(explained("execute /x", ENOEXEC, execve([ENOENT]))?.because).toContain("processor");
+    expect(error?.cause).toBe(cause);
+    const foreign = explained("execute /x", ENOEXEC, execve([ENOENT]));
+    expect(foreign?.because).toContain("processor");
+    expect(foreign?.hint).toContain("--platform");
   });
 
   test("is no helper program of ours", () => {
@@ -44,10 +49,15 @@ describe("a step with a hint", () => {
     ["mount proc on /proc", EPERM, "hidden"],
     ["make the mount point /proc", EACCES, "beforehand"],
     ["make the working directory /work", EROFS, "beforehand"],
+    ["make the mount point /proc/x", ENOENT, "another place"],
+    ["replace the dangling symlink /proc/x", ENOENT, "another place"],
+    ["make the working directory /sys/x", EROFS, "another place"],
+    ["enter the working directory /etc/passwd", ENOTDIR, "-w DIR"],
+    ["enter the mount point /etc/passwd", ENOTDIR, "only on a directory"],
     ["bind /box/hosts on /etc/hosts", EINVAL, "a file"],
   ])("%s", (label, errno, hint) => {
     const error = explained(label, errno);
-    expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: label });
+    expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: label, cause });
     expect(error?.hint).toContain(hint);
   });
 
