@@ -135,9 +135,7 @@ async function giveUp(launched: Launched, pid: number | undefined, first: unknow
   try {
     await launched.wait();
   } catch (error) {
-    if (!(error instanceof DevboxError) || error === first) return first;
-    error.alsoFailed.push(first);
-    return error;
+    return error instanceof DevboxError ? error : first;
   }
   return first;
 }

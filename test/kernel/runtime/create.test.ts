@@ -119,7 +119,7 @@ describe("hooks", () => {
     const input = boxInput(workshop, ["/bin/ls"], { ...settings, options: { workdir: "/etc/passwd" } });
     const error = await failure(input);
     expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: "enter the working directory /etc/passwd" });
-    expect(error).toHaveProperty("alsoFailed", [hookFailed]);
+    expect(error).toHaveProperty("alsoFailed", []);
   });
 
   test("a box that has failed while they ran is told by its end, and start is no error", async () => {
