@@ -1,5 +1,5 @@
 /** Failures of a box's plan for which there is more to say than the errno: whose fault it is, and what to do. */
-import { describeErrno, EACCES, EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS } from "../../ffi/errno.ts";
+import { describeErrno, EACCES, EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, errnoNameOf } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { LaunchFailure } from "../launch/failure.ts";
 
@@ -45,7 +45,8 @@ interface Rule {
 function explainStep({ label: step, errno, cause }: LaunchFailure): DevboxError | undefined {
   const rule = rules.find(({ labels, errnos }) => labels.test(step) && errnos.includes(errno));
   if (rule === undefined) return undefined;
-  const { because = describeErrno(errno), hint } = rule;
+  const { hint } = rule;
+  const because = rule.because === undefined ? describeErrno(errno) : `${rule.because} (${errnoNameOf(errno)})`;
   return new DevboxError("LAUNCH_FAILED", { step, because, hint, cause });
 }
 
