@@ -3,7 +3,9 @@ import { closeSync } from "node:fs";
 import { pipe2 } from "../../ffi/libc.ts";
 import type { BundleNetwork } from "../bundle/bundle.ts";
 import type { RunOptions } from "../bundle/options.ts";
+import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
+import type { PortMapping } from "../core/ports.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { selfCommand } from "../host/self.ts";
 import { contributeSlirp4netns } from "../network/slirp4netns.ts";
@@ -20,7 +22,12 @@ export interface BoxNetwork extends Disposable {
 }
 
 /** @throws DevboxError HELPER_MISSING when slirp4netns is not installed. */
-export async function planNetwork(options: RunOptions, facts: HostFacts, box: BoxPaths): Promise<BoxNetwork> {
+export async function planNetwork(
+  { log }: Pick<Context, "log">,
+  options: RunOptions,
+  facts: HostFacts,
+  box: BoxPaths,
+): Promise<BoxNetwork> {
   if (options.network !== "slirp4netns") return withoutDriver;
   const helper = facts.helpers.slirp4netns ?? (await missing());
   const self = selfCommand();
@@ -34,13 +41,20 @@ export async function planNetwork(options: RunOptions, facts: HostFacts, box: Bo
       if (!own.includes(hook) || state.pid === undefined) return await runHookProgram(point, hook, state);
       const { pid } = state;
       const request = { pid, helper, boxDirectory: box.directory, ports: options.ports, exitFd: exitRead };
-      await startSlirp4netns(request).ready;
+      const { ports } = await startSlirp4netns(request).ready;
+      for (const [index, port] of ports.entries())
+        if (options.ports[index]?.hostPort === 0) log.info(describePort(port));
     },
     [Symbol.dispose]() {
       closeSync(exitRead);
       closeSync(exitWrite);
     },
   };
+}
+
+/** A port that nobody else can tell: devbox has chosen it. */
+function describePort({ hostIp, hostPort, containerPort, protocol }: PortMapping): string {
+  return `published ${hostIp}:${hostPort} -> ${containerPort}/${protocol}`;
 }
 
 const withoutDriver: BoxNetwork = {

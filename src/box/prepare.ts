@@ -58,7 +58,7 @@ export async function makeBox(
     ephemeral: !options.keep,
   });
   try {
-    return { source, created, network: await planNetwork(options, facts, created.paths), idMap };
+    return { source, created, network: await planNetwork(context, options, facts, created.paths), idMap };
   } catch (error) {
     removeBox(store, created.paths, created.record.name, created.lock);
     throw error;

@@ -5,9 +5,11 @@ import { DevboxError, describeCause } from "../../../src/core/errors.ts";
 import { runOptions } from "../bundle-input.ts";
 
 const [root = "", options = "{}"] = process.argv.slice(2);
+const silent = silentContext();
+const context = { ...silent, log: { ...silent.log, info: console.error } };
 try {
   process.exit(
-    await run(silentContext(), {
+    await run(context, {
       reference: `dir:${root}`,
       options: runOptions(JSON.parse(options)),
       pull: "missing",

@@ -72,6 +72,16 @@ describe("streams and status", () => {
     expect(await child.stdout.text()).toBe(`opened\n1000\n${process.getuid?.()}\n`);
   });
 
+  test("a port that devbox chose is told, one that was given is not", async () => {
+    const free = { hostIp: "127.0.0.1", hostPort: 0, containerPort: 80, protocol: "tcp" } as const;
+    const taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+    const given = { ...free, hostPort: taken.port, containerPort: 81 };
+    taken.stop(true);
+    const { stderr, status } = await home().run("true", { network: "slirp4netns", ports: [free, given] });
+    expect(stderr).toMatch(/^published 127\.0\.0\.1:[1-9]\d* -> 80\/tcp\n$/);
+    expect(status).toBe(0);
+  });
+
   test("the command line's mistakes have docker's statuses", async () => {
     const { run, boxes } = home();
     expect(await run("", { command: ["nothing"], keep: true, name: "mine" })).toMatchObject({ status: 127 });
