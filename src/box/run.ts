@@ -5,7 +5,7 @@
  *                                        └─prepare→ bundle ──┘
  */
 
-import { SIGKILL } from "../../ffi/constants.ts";
+import { SIGHUP, SIGKILL } from "../../ffi/constants.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError, describeCause } from "../core/errors.ts";
 import { begin } from "../runtime/begin.ts";
@@ -15,9 +15,9 @@ import { finishBox, removeBox } from "../store/boxes.ts";
 import { confirmImage } from "../store/unsynced.ts";
 import { beginInput, makeBox, type NewBox, openSurroundings, prepareBundle, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
-import { forwardSignals, type SignalForwarder } from "./signals.ts";
+import { delayed, forwardSignals, type SignalForwarder } from "./signals.ts";
 import { findSource } from "./source.ts";
-import { joinTerminal, terminalSize } from "./terminal.ts";
+import { isHungUp, joinTerminal, terminalSize } from "./terminal.ts";
 
 /**
  * Runs a command in a new box in the foreground, to its end.
@@ -56,8 +56,13 @@ async function runMade(
 ): Promise<number> {
   using _network = box.network;
   const container = await createContainer(context, around, box, request);
+  using last = delayed(request.options.stopTimeoutSeconds, () => signalBox(container, SIGKILL));
   try {
-    signals.to((signal) => signalBox(container, signal));
+    signals.to((signal) => {
+      signalBox(container, signal);
+      // A process 1 that ignores it would go on with nobody to see or to end it.
+      if (signal === SIGHUP && isHungUp()) last.start();
+    });
     writeBoxRecord(box.created.paths, { ...box.created.record, status: "running", pid: container.pid });
     return await runToEnd(container, request);
   } catch (error) {

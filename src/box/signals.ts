@@ -46,3 +46,17 @@ export function forwardSignals(): SignalForwarder {
     },
   };
 }
+
+/** The longest time that a timer can be set to. */
+const maxDelayMs = 2 ** 31 - 1;
+
+/** Something to be done a while after it has been asked for the first time, unless disposed before. */
+export function delayed(seconds: number, action: () => void): { start(): void } & Disposable {
+  let timer: Timer | undefined;
+  return {
+    start() {
+      timer ??= setTimeout(action, Math.min(seconds * 1000, maxDelayMs));
+    },
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
+}

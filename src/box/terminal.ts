@@ -8,7 +8,7 @@ import {
   setWindowSize,
   type WindowSize,
 } from "../../ffi/terminal.ts";
-import { errnoName } from "../core/errors.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
 
 /** The size of the user's terminal; undefined when neither stdin nor stdout is one. */
 export function terminalSize(): WindowSize | undefined {
@@ -20,6 +20,21 @@ export function terminalSize(): WindowSize | undefined {
     }
   }
   return undefined;
+}
+
+/**
+ * Whether the user's terminal was closed: from then on the kernel answers every ioctl(2) with EIO, before it sends SIGHUP
+ * (drivers/tty/tty_io.c, __tty_hangup).
+ */
+export function isHungUp(): boolean {
+  return [0, 1, 2].some((stream) => {
+    try {
+      getWindowSize(stream);
+      return false;
+    } catch (error) {
+      return errnoName(error) === "EIO";
+    }
+  });
 }
 
 export interface JoinedTerminal extends Disposable {
@@ -135,6 +150,11 @@ async function passOutput(master: number): Promise<void> {
   }
 }
 
+function notWritten(cause: unknown): DevboxError {
+  const hint = "make room where stdout goes, or send it elsewhere";
+  return new DevboxError("SYSCALL_FAILED", { step: "pass on the output of the box", cause, hint });
+}
+
 /** Writes all of it, waiting where the descriptor does not. A reader that is gone is no failure. */
 async function writeAll(fd: number, bytes: Uint8Array, isStopped: () => boolean): Promise<void> {
   for (let done = 0; done < bytes.length && !isStopped(); ) {
@@ -143,7 +163,7 @@ async function writeAll(fd: number, bytes: Uint8Array, isStopped: () => boolean)
     } catch (error) {
       const name = errnoName(error);
       if (name === "EPIPE" || name === "EIO" || name === "EBADF") return;
-      if (name !== "EAGAIN") throw error;
+      if (name !== "EAGAIN") throw notWritten(error);
       await Bun.sleep(1);
     }
   }

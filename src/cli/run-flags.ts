@@ -226,7 +226,7 @@ export const runFlags = {
     group: inGroup.lifetime,
     valueHint: "SECONDS",
     default: "10",
-    description: "Noted in the box: how long whoever stops it waits before SIGKILL",
+    description: "How long whoever stops the box, or closes its terminal, waits before SIGKILL",
   },
 
   pull: {

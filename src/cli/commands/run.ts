@@ -26,7 +26,8 @@ export default defineCommand({
       "The exit status is the command's (128 + n when signal n ended it); 125: devbox failed,\n" +
       "126: the command cannot be executed, 127: it was not found.",
     "Signals to devbox are passed on to the command as they are. As process 1 of its box it does not\n" +
-      "end by a signal that it has no handler for, except SIGKILL; with --init it does.",
+      "end by a signal that it has no handler for, except SIGKILL; with --init it does.\n" +
+      "When the terminal is closed (SIGHUP), it has --stop-timeout seconds to end, then comes SIGKILL.",
   ],
   async run(values) {
     const onTerminal = isTerminal(0) && isTerminal(1);

@@ -94,6 +94,55 @@ describe("streams and status", () => {
   });
 });
 
+describe("a terminal", () => {
+  const ignoring = "trap '' HUP; trap 'echo caught; exit 9' TERM; echo ready; while :; do sleep 0.05; done";
+
+  /** A program in a session of its own, on a terminal that the test holds the other end of. */
+  function onTerminal(tty: boolean) {
+    const shown = Promise.withResolvers<void>();
+    let text = "";
+    const options = { command: ["/bin/sh", "-c", ignoring], tty, interactive: true, stopTimeoutSeconds: 0 };
+    const child = Bun.spawn([process.execPath, program, workshop.root, JSON.stringify(options)], {
+      env: { ...process.env, DEVBOX_STORE: home().store },
+      terminal: {
+        data: (_, data) => {
+          text += Buffer.from(data).toString();
+          if (text.includes("ready")) shown.resolve();
+        },
+      },
+    });
+    return { child, ready: shown.promise };
+  }
+
+  test.each([true, false])("that is closed ends a box that ignores it, -t: %p", async (tty) => {
+    const { child, ready } = onTerminal(tty);
+    await ready;
+    child.terminal?.close();
+    expect(await child.exited).toBe(137);
+  });
+
+  test("that is there leaves SIGHUP to the box", async () => {
+    const { child, ready } = onTerminal(true);
+    await ready;
+    child.kill("SIGHUP");
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(9);
+  });
+
+  test("on a full disk is an error of the output, and the box is gone", async () => {
+    const { store, boxes } = home();
+    const options = JSON.stringify({ command: ["/bin/sh", "-c", "echo x; sleep 1000"], tty: true });
+    const child = Bun.spawn([process.execPath, program, workshop.root, options], {
+      env: { ...process.env, DEVBOX_STORE: store },
+      stdout: Bun.file("/dev/full"),
+      stderr: "pipe",
+    });
+    expect(await child.stderr.text()).toBe("pass on the output of the box: no space left on device (ENOSPC)\n");
+    expect(await child.exited).toBe(125);
+    expect(boxes()).toEqual([]);
+  });
+});
+
 describe("signals", () => {
   test.each([false, true])("reach the command, --init: %p", async (init) => {
     const child = home().start("trap 'echo caught; exit 9' TERM; echo ready; while read line; do :; done", {
