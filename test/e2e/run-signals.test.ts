@@ -25,7 +25,9 @@ test("a signal that ends the box ends devbox with 128 + n", async () => {
 });
 
 test("kill -9 of devbox ends the box, slirp4netns and their helpers, and the next command cleans up", async () => {
-  await using box = start("echo ready; sleep 1000 & sleep 1000", []);
+  // Ready when it is there: a child of the shell is the shell until it has executed its program.
+  const script = "sleep 1000 & until grep -q ^sleep /proc/$!/cmdline; do :; done; echo ready; wait";
+  await using box = start(script, []);
   await box.output(/ready/);
   const all = descendants(box.pid);
   expect(all.map(({ command }) => command)).toEqual(

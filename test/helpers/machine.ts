@@ -23,8 +23,10 @@ export const asRoot: readonly string[] = isRoot ? [] : ["sudo"];
 
 /** Whoever runs us. */
 export function caller(): Person {
-  const { username, uid, gid } = userInfo();
-  return { name: username, uid, gid, prefix: [] };
+  const { uid, gid } = userInfo();
+  // userInfo() takes the name from USER, which cron and containers leave out.
+  const { exitCode, stdout } = Bun.spawnSync(["id", "-un"], { stderr: "ignore" });
+  return { name: exitCode === 0 ? stdout.toString().trim() : String(uid), uid, gid, prefix: [] };
 }
 
 /** The caller, or for root the user `name`, made when missing and given 65536 subordinate ids (subuid(5)). */
