@@ -29,7 +29,10 @@ test("slirp4netns is the default: tap0, a default route, a large MTU, its name s
 test("a port of the box is reached through -p, and its answer comes back", async () => {
   await using box = home.start(["run", "-p", "127.0.0.1::8080", image, "sh", "-c", serving("pong")]);
   await box.output(/ready/);
-  expect(await ask(await publishedPort(box.pid))).toBe("pong");
+  const port = await publishedPort(box.pid);
+  expect(await ask(port)).toBe("pong");
+  box.kill("SIGKILL");
+  expect((await box.result).stderr).toBe(`published 127.0.0.1:${port} -> 8080/tcp\n`);
 });
 
 test("-p on a fixed port", async () => {
