@@ -82,6 +82,38 @@ test("commands and users that the image does not have", async () => {
   `);
 });
 
+test("places that the image does not have room for, and archives that are none", async () => {
+  expect(await said("run", "--network=none", "-w", "/etc/passwd", image, "true")).toMatchInlineSnapshot(`
+    "exit status 125
+    error: enter the working directory /etc/passwd
+      because: what the image has there is no directory (ENOTDIR)
+    hint: give a directory, or a path that is not there: -w DIR
+    "
+  `);
+  expect(await said("run", "--network=none", "-v", "/proc/x", image, "true")).toMatchInlineSnapshot(`
+    "exit status 125
+    error: make the mount point /proc/x
+      because: only the kernel makes files in /proc and /sys (ENOENT)
+    hint: choose another place in the box
+    "
+  `);
+  expect(await said("run", "docker-archive:/usr", "true")).toMatchInlineSnapshot(`
+    "exit status 125
+    error: open docker-archive:/usr
+      because: it is a directory
+    hint: name an image layout in a directory oci:DIR, a root file system dir:DIR
+    "
+  `);
+  const foreign = await said("run", "--platform=linux/s390x", image, "true");
+  expect(foreign.replace(/for linux\/\w+/, "for linux/ARCH")).toMatchInlineSnapshot(`
+    "exit status 125
+    error: choose linux/s390x from REGISTRY/busybox:latest
+      because: it is there for linux/ARCH only
+    hint: take another tag, or leave --platform out
+    "
+  `);
+});
+
 test("values that mean nothing", async () => {
   expect(await said("run", "--network=foo", image, "true")).toMatchInlineSnapshot(`
     "exit status 125
