@@ -157,13 +157,19 @@ describe("something else than is needed", () => {
   test("a file instead of a directory", async () => {
     writeFileSync(join(root, "proc"), "");
     const error = await fails();
-    expect(error).toMatchObject({ step: "enter the mount point /proc", because: "what the image has there is no directory (ENOTDIR)" });
+    expect(error).toMatchObject({
+      step: "enter the mount point /proc",
+      because: "what the image has there is no directory (ENOTDIR)",
+    });
   });
 
   test("a file above a directory", async () => {
     writeFileSync(join(root, "srv"), "");
     const error = await fails({ options: { mounts: [bind("/srv/data")] } });
-    expect(error).toMatchObject({ step: "enter the mount point /srv", because: "what the image has there is no directory (ENOTDIR)" });
+    expect(error).toMatchObject({
+      step: "enter the mount point /srv",
+      because: "what the image has there is no directory (ENOTDIR)",
+    });
   });
 
   test("a directory instead of a file", async () => {
