@@ -202,7 +202,7 @@ describe("working directory", () => {
     const error = await failure(boxInput(workshop, ["/bin/true"], { options: { workdir: "/etc/passwd" } }));
     expect(error).toMatchObject({
       step: "enter the working directory /etc/passwd",
-      because: "not a directory (ENOTDIR)",
+      because: "what the image has there is no directory (ENOTDIR)",
     });
   });
 });
