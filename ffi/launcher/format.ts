@@ -1,7 +1,7 @@
-/** What encode.ts, report.ts and launcher.c agree on: the numbers of the byte format, and the launcher's descriptors. */
+/** What encode.ts, report.ts and plan.h agree on: the numbers of the byte format, and the launcher's descriptors. */
 import type { ReportEvent } from "./wire.ts";
 
-/** The numbers of the byte format; launcher.c has the same between its BEGIN and END lines. */
+/** The numbers of the byte format; plan.h has the same between its BEGIN and END lines. */
 export const wire = {
   MAGIC: 0x4c785644,
   VERSION: 2,

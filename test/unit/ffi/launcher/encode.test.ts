@@ -207,8 +207,8 @@ describe("encodePlan", () => {
   });
 });
 
-test("launcher.c has the same numbers as format.ts", () => {
-  const source = readFileSync(new URL("../../../../ffi/launcher/launcher.c", import.meta.url), "utf8");
+test("plan.h has the same numbers as format.ts", () => {
+  const source = readFileSync(new URL("../../../../ffi/launcher/plan.h", import.meta.url), "utf8");
   const table = source.slice(source.indexOf("/* BEGIN wire */"), source.indexOf("/* END wire */"));
   const numbers: Record<string, number> = {};
   for (const [, body = ""] of table.matchAll(/enum \{([^}]*)\}/g)) {
