@@ -6,8 +6,8 @@ const anyAddress = "0.0.0.0";
 const maxPort = 65535;
 
 /**
- * `8080:80`, `127.0.0.1:8080:80/udp`, `[::1]:8080:80`, `8000-8009:9000-9009`; `80` and `127.0.0.1::80` leave the choice
- * of a free host port to whoever publishes it (hostPort 0).
+ * `8080:80`, `127.0.0.1:8080:80/udp`, `[::1]:8080:80`, `8000-8009:9000-9009`; `80`, `127.0.0.1::80` and `0:80` leave
+ * the choice of a free host port to whoever publishes it (hostPort 0).
  * @returns one mapping a port.
  * @throws DevboxError USAGE with the reason.
  */
@@ -19,13 +19,14 @@ export function parsePort(text: string): readonly PortMapping[] {
   }
   const { hostIp, host, container } = splitPort(text, ports);
   const containerPorts = parseRange(text, container);
-  const hostPorts = host === "" ? { first: 0, count: containerPorts.count } : parseRange(text, host);
+  const isFree = host === "" || host === "0";
+  const hostPorts = isFree ? { first: 0, count: containerPorts.count } : parseRange(text, host);
   if (hostPorts.count !== containerPorts.count) {
     throw badPort(text, `${hostPorts.count} host ports do not fit ${containerPorts.count} ports of the box`);
   }
   return Array.from({ length: containerPorts.count }, (_, offset) => ({
     hostIp,
-    hostPort: host === "" ? 0 : hostPorts.first + offset,
+    hostPort: isFree ? 0 : hostPorts.first + offset,
     containerPort: containerPorts.first + offset,
     protocol,
   }));

@@ -13,6 +13,8 @@ const mapping = (hostIp: string, hostPort: number, containerPort: number, protoc
 describe("forms", () => {
   test.each<[string, PortMapping[]]>([
     ["80", [mapping("0.0.0.0", 0, 80)]],
+    ["0:80", [mapping("0.0.0.0", 0, 80)]],
+    ["127.0.0.1:0:80", [mapping("127.0.0.1", 0, 80)]],
     ["8080:80", [mapping("0.0.0.0", 8080, 80)]],
     ["5353:53/udp", [mapping("0.0.0.0", 5353, 53, "udp")]],
     ["5353:53/UDP", [mapping("0.0.0.0", 5353, 53, "udp")]],
@@ -32,7 +34,8 @@ describe("refused with the reason", () => {
     ["8080:", "the port of the box is missing"],
     ["http:80", "http is not a port"],
     ["8080:-80", "-80 is not a port"],
-    ["0:80", "0 is not within 1 to 65535"],
+    ["8080:0", "0 is not within 1 to 65535"],
+    ["0-1:80-81", "0-1 is not within 1 to 65535"],
     ["8080:65536", "65536 is not within"],
     ["80-79", "ends before it starts"],
     ["8000-8002:80-81", "3 host ports do not fit 2 ports"],
