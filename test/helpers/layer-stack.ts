@@ -5,13 +5,24 @@ import type { WorkerReply } from "../../src/layer/protocol.ts";
 import { type LayerWorker, namespaceOf, startWorker } from "./layer-worker.ts";
 import { type Listing, listTree } from "./listing.ts";
 import type { Person, TemporaryDirectory } from "./machine.ts";
+import { type TarItem, tar } from "./tar-builder.ts";
 
 export type Failed = Extract<WorkerReply, { readonly kind: "failed" }>;
+
+export interface AppliedItems {
+  readonly listing: Listing;
+  readonly notes: readonly string[];
+  readonly target: string;
+}
 
 export interface Laboratory extends AsyncDisposable {
   readonly worker: LayerWorker;
   /** A new empty directory that belongs to the person. */
   newTarget(): Promise<string>;
+  /** Apply these entries as one layer; throws what fails as JSON. */
+  applied(items: readonly TarItem[]): Promise<AppliedItems>;
+  /** Apply an archive that must be refused; throws the reply as JSON when it is not. */
+  failed(archive: Buffer, options?: Parameters<LayerWorker["apply"]>[2]): Promise<Failed>;
   /** The layer's own tree, owners as in the box. */
   list(directory: string): Promise<Listing>;
   /** What overlayfs shows; `layers` base first. */
@@ -32,10 +43,22 @@ export async function openLaboratory(person: Person, temporary: TemporaryDirecto
     await changeOwner(target, person);
     return target;
   };
+  const list = (directory: string): Promise<Listing> => listTree(directory, prefix);
   return {
     worker,
     newTarget,
-    list: (directory) => listTree(directory, prefix),
+    list,
+    async applied(items) {
+      const target = await newTarget();
+      const reply = await worker.apply(tar(items), target);
+      if (reply.kind !== "applied") throw new Error(JSON.stringify(reply));
+      return { listing: await list(target), notes: reply.notes, target };
+    },
+    async failed(archive, options = {}) {
+      const reply = await worker.apply(archive, await newTarget(), options);
+      if (reply.kind !== "failed") throw new Error(JSON.stringify(reply));
+      return reply;
+    },
     listMerged: async (layers) => {
       const mountPoint = await newTarget();
       // overlayfs needs two lower directories where there is no upper one.

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { type Failed, type Laboratory, openLaboratory } from "../../helpers/layer-stack.ts";
+import { type Laboratory, openLaboratory } from "../../helpers/layer-stack.ts";
 import { digestOf, startWorker } from "../../helpers/layer-worker.ts";
-import { differences, type Listing } from "../../helpers/listing.ts";
+import { differences } from "../../helpers/listing.ts";
 import { caller, ordinaryUser, type Person, temporaryDirectory } from "../../helpers/machine.ts";
 import { type TarItem, tar } from "../../helpers/tar-builder.ts";
 
@@ -56,23 +56,8 @@ describe.each(people)("as $name", (person) => {
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 
-  async function applied(
-    items: readonly TarItem[],
-  ): Promise<{ listing: Listing; notes: readonly string[]; target: string }> {
-    const target = await lab.newTarget();
-    const reply = await lab.worker.apply(tar(items), target);
-    if (reply.kind !== "applied") throw new Error(JSON.stringify(reply));
-    return { listing: await lab.list(target), notes: reply.notes, target };
-  }
-
-  async function failed(archive: Buffer, options = {}): Promise<Failed> {
-    const reply = await lab.worker.apply(archive, await lab.newTarget(), options);
-    if (reply.kind !== "failed") throw new Error(JSON.stringify(reply));
-    return reply;
-  }
-
   test("the tree is what GNU tar makes of the same archive", async () => {
-    const { target, notes } = await applied(everything);
+    const { target, notes } = await lab.applied(everything);
     const theirs = await lab.newTarget();
     const file = join(temporary.path, "everything.tar");
     writeFileSync(file, tar(everything));
@@ -89,7 +74,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("file capabilities are there, for the namespace", async () => {
-    const { target } = await applied(everything);
+    const { target } = await lab.applied(everything);
     expect(await lab.run("getcap", join(target, "capable"))).toContain("cap_net_raw=ep");
   });
 
@@ -112,7 +97,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("the last of several entries wins, whatever the types", async () => {
-    const { listing } = await applied([
+    const { listing } = await lab.applied([
       { path: "f", content: "first" },
       { path: "f", content: "second" },
       { path: "tree/deep/file", content: "x" },
@@ -135,7 +120,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("hard links are one file and never follow symbolic ones", async () => {
-    const { listing } = await applied([
+    const { listing } = await lab.applied([
       { path: "a", content: "x" },
       { path: "s", type: "2", link: "a" },
       { path: "b", type: "1", link: "/a" },
@@ -148,7 +133,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("symbolic links of the layer are followed inside it, as the archive goes on", async () => {
-    const { listing } = await applied([
+    const { listing } = await lab.applied([
       { path: "real/" },
       { path: "abs", type: "2", link: "/real" },
       { path: "abs/in-real", content: "1" },
@@ -168,7 +153,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("a link that is replaced through itself leads elsewhere from then on", async () => {
-    const { listing } = await applied([
+    const { listing } = await lab.applied([
       { path: "d/self", type: "2", link: "." },
       { path: "d/self/before", content: "x" },
       { path: "d/self/self", type: "2", link: "/elsewhere" },
@@ -180,7 +165,7 @@ describe.each(people)("as $name", (person) => {
 
   test("sparse files keep their holes", async () => {
     const pax = { "GNU.sparse.size": "100000000", "GNU.sparse.map": "0,2,50000000,2" };
-    const { target } = await applied([{ path: "sparse", content: "abcd", pax }]);
+    const { target } = await lab.applied([{ path: "sparse", content: "abcd", pax }]);
     const stats = statSync(join(target, "sparse"));
     expect(stats.size).toBe(100_000_000);
     expect(stats.blocks).toBeLessThan(100);
@@ -188,7 +173,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("devices become empty files that remember, also the one that would be a whiteout", async () => {
-    const { listing, notes } = await applied([
+    const { listing, notes } = await lab.applied([
       { path: "null", type: "3", device: [1, 3], mode: 0o666 },
       { path: "disk", type: "4", device: [8, 1], uid: 0, gid: 6, mode: 0o660 },
       { path: "fake-whiteout", type: "3", device: [0, 0] },
@@ -203,7 +188,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("attributes that would steer the mount are left out, others that cannot be set are noted", async () => {
-    const { listing, notes } = await applied([
+    const { listing, notes } = await lab.applied([
       {
         path: "d/",
         pax: {
@@ -259,7 +244,7 @@ describe.each(people)("as $name", (person) => {
     const archive = Buffer.concat([tar([{ path: "f" }]), Buffer.from("trailing")]);
     const diffId = digestOf(archive);
     expect(await lab.worker.apply(archive, await lab.newTarget(), { diffId })).toMatchObject({ kind: "applied" });
-    expect(await failed(tar([{ path: "f" }]), { diffId })).toMatchObject({ code: "DIGEST_MISMATCH" });
+    expect(await lab.failed(tar([{ path: "f" }]), { diffId })).toMatchObject({ code: "DIGEST_MISMATCH" });
   });
 
   test("a link where the store meant a directory is not followed by removal", async () => {
@@ -274,7 +259,7 @@ describe.each(people)("as $name", (person) => {
   });
 
   test("closed directories and names that are no text are removed", async () => {
-    const { target } = await applied(everything);
+    const { target } = await lab.applied(everything);
     lab.worker.send({ kind: "remove", path: target });
     expect(await lab.worker.reply()).toEqual({ kind: "removed" });
     expect(existsSync(target)).toBe(false);

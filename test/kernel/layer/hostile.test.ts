@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { type Failed, type Laboratory, openLaboratory } from "../../helpers/layer-stack.ts";
-import type { Listing } from "../../helpers/listing.ts";
+import { type Laboratory, openLaboratory } from "../../helpers/layer-stack.ts";
 import { caller, ordinaryUser, type Person, temporaryDirectory } from "../../helpers/machine.ts";
 import { type TarItem, tar } from "../../helpers/tar-builder.ts";
 
@@ -20,21 +19,6 @@ describe.each(people)("as $name", (person) => {
     lab = await openLaboratory(person, temporary);
   });
   afterAll(() => lab[Symbol.asyncDispose]());
-
-  async function applied(
-    items: readonly TarItem[],
-  ): Promise<{ listing: Listing; notes: readonly string[]; target: string }> {
-    const target = await lab.newTarget();
-    const reply = await lab.worker.apply(tar(items), target);
-    if (reply.kind !== "applied") throw new Error(JSON.stringify(reply));
-    return { listing: await lab.list(target), notes: reply.notes, target };
-  }
-
-  async function failed(archive: Buffer, options = {}): Promise<Failed> {
-    const reply = await lab.worker.apply(archive, await lab.newTarget(), options);
-    if (reply.kind !== "failed") throw new Error(JSON.stringify(reply));
-    return reply;
-  }
 
   test.each<[string, TarItem[], string, string]>([
     ["dot-dot", [{ path: "a/../../etc/passwd" }], "LAYER_ESCAPE", "apply layer 1: a/../../etc/passwd"],
@@ -64,12 +48,12 @@ describe.each(people)("as $name", (person) => {
       "apply layer 1: h",
     ],
   ])("%s is refused, naming layer and entry", async (_, items, code, step) => {
-    expect(await failed(tar(items))).toMatchObject({ code, step });
+    expect(await lab.failed(tar(items))).toMatchObject({ code, step });
   });
 
   // Root of the host owns every id.
   test.skipIf(person.uid === 0)("an owner beyond the map is said, with what an administrator can do", async () => {
-    const failure = await failed(tar([{ path: "f", uid: 100_000 }]));
+    const failure = await lab.failed(tar([{ path: "f", uid: 100_000 }]));
     expect(failure).toMatchObject({ code: "NO_SUBIDS", step: "apply layer 1: f: give it to 100000:0" });
     expect(failure.hint).toContain("usermod --add-subuids");
   });
@@ -78,7 +62,7 @@ describe.each(people)("as $name", (person) => {
     const outside = join(temporary.path, `outside-${person.name}`);
     mkdirSync(outside, { mode: 0o777 });
     writeFileSync(join(outside, "victim"), "untouched");
-    const { listing, target } = await applied([
+    const { listing, target } = await lab.applied([
       { path: "a", type: "2", link: outside },
       { path: "a/victim", content: "overwritten" },
       { path: "b", type: "2", link: `${"../".repeat(30)}${outside}` },
@@ -97,27 +81,29 @@ describe.each(people)("as $name", (person) => {
 
   test("bombs: by size, by ratio", async () => {
     const zeros = tar([{ path: "zeros", content: Buffer.alloc(3_000_000) }]);
-    const bomb = await failed(gzipSync(zeros), { compression: "gzip", maxBytes: 1_000_000 });
+    const bomb = await lab.failed(gzipSync(zeros), { compression: "gzip", maxBytes: 1_000_000 });
     expect(bomb).toMatchObject({ code: "LAYER_TOO_LARGE", step: "apply layer 1: unpack" });
     const chunk = zstdCompressSync(Buffer.alloc(64 * 1024 * 1024));
     const head = zstdCompressSync(tar([{ path: "zeros", size: 5 * 1024 ** 3 }], false));
     const blob = Buffer.concat([head, ...Array.from({ length: 5 }, () => chunk)]);
-    expect(await failed(blob, { compression: "zstd" })).toMatchObject({ code: "LAYER_TOO_LARGE" });
+    expect(await lab.failed(blob, { compression: "zstd" })).toMatchObject({ code: "LAYER_TOO_LARGE" });
   });
 
   test("cut and damaged streams", async () => {
     const archive = tar([{ path: "f", content: crypto.getRandomValues(Buffer.alloc(60_000)) }]);
     const [gzip, zstd] = [gzipSync(archive), zstdCompressSync(archive)];
-    expect(await failed(archive.subarray(0, 30_000))).toMatchObject({ code: "LAYER_TRUNCATED" });
-    expect(await failed(gzip.subarray(0, -3), { compression: "gzip" })).toMatchObject({ code: "LAYER_TRUNCATED" });
-    expect(await failed(zstd.subarray(0, -600), { compression: "zstd" })).toMatchObject({ code: "LAYER_TRUNCATED" });
-    expect(await failed(zstd.subarray(0, 5), { compression: "zstd" })).toMatchObject({ code: "LAYER_TRUNCATED" });
+    expect(await lab.failed(archive.subarray(0, 30_000))).toMatchObject({ code: "LAYER_TRUNCATED" });
+    expect(await lab.failed(gzip.subarray(0, -3), { compression: "gzip" })).toMatchObject({ code: "LAYER_TRUNCATED" });
+    expect(await lab.failed(zstd.subarray(0, -600), { compression: "zstd" })).toMatchObject({
+      code: "LAYER_TRUNCATED",
+    });
+    expect(await lab.failed(zstd.subarray(0, 5), { compression: "zstd" })).toMatchObject({ code: "LAYER_TRUNCATED" });
     const garbage = Buffer.concat([zstd, Buffer.from("garbage")]);
-    expect(await failed(garbage, { compression: "zstd" })).toMatchObject({ code: "LAYER_INVALID" });
-    expect(await failed(Buffer.from("no gzip"), { compression: "gzip" })).toMatchObject({ code: "LAYER_INVALID" });
-    expect(await failed(Buffer.from("no zstd"), { compression: "zstd" })).toMatchObject({ code: "LAYER_INVALID" });
+    expect(await lab.failed(garbage, { compression: "zstd" })).toMatchObject({ code: "LAYER_INVALID" });
+    expect(await lab.failed(Buffer.from("no gzip"), { compression: "gzip" })).toMatchObject({ code: "LAYER_INVALID" });
+    expect(await lab.failed(Buffer.from("no zstd"), { compression: "zstd" })).toMatchObject({ code: "LAYER_INVALID" });
     const damaged = Buffer.from(gzip);
     damaged[30_000] = (damaged[30_000] ?? 0) ^ 0xff;
-    expect((await failed(damaged, { compression: "gzip" })).code).toMatch(/LAYER_INVALID|LAYER_TRUNCATED/);
+    expect((await lab.failed(damaged, { compression: "gzip" })).code).toMatch(/LAYER_INVALID|LAYER_TRUNCATED/);
   });
 });
