@@ -1,11 +1,9 @@
 /** Text and bytes as NUL-terminated strings for one call, without an allocation a call: layers make thousands. */
-import { SyscallError } from "./errno.ts";
+import { EINVAL, ENAMETOOLONG, SyscallError } from "./errno.ts";
 import type { Bytes } from "./library.ts";
 
 /** PATH_MAX of linux/limits.h, its NUL included. */
 const pathMax = 4096;
-const EINVAL = 22;
-const ENAMETOOLONG = 36;
 
 const encoder = new TextEncoder();
 

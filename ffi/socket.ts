@@ -9,7 +9,7 @@ import {
   SOCK_CLOEXEC,
   SOL_SOCKET,
 } from "./constants.ts";
-import { SyscallError } from "./errno.ts";
+import { ENAMETOOLONG, SyscallError } from "./errno.ts";
 import { check, libc } from "./library.ts";
 import {
   cmsgHeaderBytes,
@@ -20,7 +20,6 @@ import {
   sockaddrUnPathBytes,
 } from "./structs.ts";
 
-const ENAMETOOLONG = 36;
 const EMSGSIZE = 90;
 /** More descriptors in one message than any of our peers sends; SCM_MAX_FD is 253. */
 const maxDescriptors = 16;

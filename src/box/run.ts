@@ -10,6 +10,7 @@ import type { Context } from "../core/context.ts";
 import { DevboxError, describeCause } from "../core/errors.ts";
 import { begin } from "../runtime/begin.ts";
 import { type Container, complete } from "../runtime/create.ts";
+import { sendSignal } from "../runtime/signal.ts";
 import { writeBoxRecord } from "../store/box-record.ts";
 import { finishBox, removeBox } from "../store/boxes.ts";
 import { confirmImage } from "../store/unsynced.ts";
@@ -56,10 +57,10 @@ async function runMade(
 ): Promise<number> {
   using _network = box.network;
   const container = await createContainer(context, around, box, request);
-  using last = delayed(request.options.stopTimeoutSeconds, () => signalBox(container, SIGKILL));
+  using last = delayed(request.options.stopTimeoutSeconds, () => sendSignal(container.pid, SIGKILL));
   try {
     signals.to((signal) => {
-      signalBox(container, signal);
+      sendSignal(container.pid, signal);
       // A process 1 that ignores it would go on with nobody to see or to end it.
       if (signal === SIGHUP && isHungUp()) last.start();
     });
@@ -105,18 +106,9 @@ async function runToEnd({ terminal, launched, start }: Container, { options }: R
 
 /** A box that nobody can look after any more. */
 async function endBox(container: Container): Promise<void> {
-  signalBox(container, SIGKILL);
+  sendSignal(container.pid, SIGKILL);
   // How it ended is of no interest: whoever ends it has an error to report.
   await container.launched.wait().catch(() => {});
-}
-
-/** A process in the parent namespace may signal PID 1 of the box (pid_namespaces(7)); if it is gone, so is the need. */
-function signalBox({ pid }: Container, signal: number): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // ESRCH: it ended a moment ago; `wait` tells how.
-  }
 }
 
 /** Takes a box that did not come up off the disk; what goes wrong with that travels along with `error`. */

@@ -1,8 +1,8 @@
 /** The files of a bundle on disk: config.json, the generated files, and the directories of the root file system. */
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { DevboxError, errnoName } from "../core/errors.ts";
 import type { RuntimeConfig, RuntimeMount } from "../oci/runtime.ts";
 import { formatRuntimeConfig } from "../oci/runtime-json.ts";
+import { storeError } from "../store/atomic-write.ts";
 import type { BundleInput } from "./bundle.ts";
 import { hostsFile, resolvConf } from "./name-files.ts";
 import { layerRoots } from "./rootfs.ts";
@@ -32,8 +32,7 @@ export function writeBundle(input: BundleInput, config: RuntimeConfig, rootfs: R
     // The environment may hold secrets.
     writeFileSync(input.box.config, formatRuntimeConfig(config), { mode: 0o600 });
   } catch (cause) {
-    const full = ["ENOSPC", "EDQUOT"].includes(errnoName(cause) ?? "");
-    throw new DevboxError(full ? "STORE_FULL" : "STORE_UNUSABLE", { step: `write the box in ${directory}`, cause });
+    throw storeError(cause, `write the box in ${directory}`);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { closeSync, writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { SIGKILL } from "../../ffi/constants.ts";
 import { pipe2 } from "../../ffi/libc.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
@@ -12,6 +13,7 @@ import { selfCommand } from "../host/self.ts";
 import { type Launched, launch } from "../launch/launch.ts";
 import { beginPlan, type LaunchPlan } from "../launch/plan.ts";
 import { cloneWithUserNamespace } from "../launch/userns.ts";
+import { readLines } from "../layer/messages.ts";
 import type { WorkerReply, WorkerRequest } from "../layer/protocol.ts";
 
 export interface WorkerProcess {
@@ -96,7 +98,6 @@ function startProcess(plan: LaunchPlan): WorkerProcess {
 
 /** A worker that is idle ends in a few milliseconds, one in the middle of a layer at its next message. */
 const patienceMs = 2000;
-const SIGKILL = 9;
 
 async function endOf(launched: Launched): Promise<void> {
   const ended = launched.wait().then(
@@ -111,13 +112,7 @@ async function endOf(launched: Launched): Promise<void> {
 }
 
 async function* readReplies(fd: number): AsyncGenerator<WorkerReply, undefined> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const bytes of Bun.file(fd).stream()) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) yield parseReply(line);
-  }
+  for await (const line of readLines(fd)) yield parseReply(line);
   closeSync(fd);
   return undefined;
 }

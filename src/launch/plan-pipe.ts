@@ -1,7 +1,8 @@
 /** The pipe through which plans go to the launcher. Its end is the launcher's sign that we have given up, or are gone. */
-import { closeSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { O_CLOEXEC } from "../../ffi/constants.ts";
 import { pipe2 } from "../../ffi/libc.ts";
+import { closeOnce } from "../core/close-once.ts";
 import { errnoName } from "../core/errors.ts";
 
 export interface PlanPipe {
@@ -20,11 +21,8 @@ export interface PlanPipe {
 
 export function openPlanPipe(): PlanPipe {
   const [theirs, ours] = pipe2(O_CLOEXEC);
-  let [theirsOpen, oursOpen] = [true, true];
-  const closeTheirs = (): void => {
-    if (theirsOpen) closeSync(theirs);
-    theirsOpen = false;
-  };
+  const closeTheirs = closeOnce(theirs);
+  const closeOurs = closeOnce(ours);
   return {
     theirs,
     closeTheirs,
@@ -37,8 +35,7 @@ export function openPlanPipe(): PlanPipe {
     },
     close() {
       closeTheirs();
-      if (oursOpen) closeSync(ours);
-      oursOpen = false;
+      closeOurs();
     },
   };
 }

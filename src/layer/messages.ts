@@ -4,12 +4,17 @@ import type { WorkerRequest } from "./protocol.ts";
 
 /** Every request, as soon as its line is complete; ends when the other end of the pipe is closed. */
 export async function* readMessages(input: number): AsyncGenerator<WorkerRequest> {
+  for await (const line of readLines(input)) yield parseRequest(line);
+}
+
+/** The complete lines of a pipe, as they come, for either side of the protocol; what is cut off at its end is none. */
+export async function* readLines(input: number): AsyncGenerator<string> {
   let rest = "";
   const decoder = new TextDecoder();
   for await (const bytes of Bun.file(input).stream()) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) yield parseRequest(line);
+    yield* lines;
   }
 }
 

@@ -2,9 +2,10 @@
  * The first half of OCI "create": the processes of the container and its namespaces. They need nothing of the bundle, which
  * may be written meanwhile; `complete` (create.ts) goes on.
  */
-import { closeSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { O_CLOEXEC } from "../../ffi/constants.ts";
 import { pipe2 } from "../../ffi/libc.ts";
+import { closeOnce } from "../core/close-once.ts";
 import { errnoName } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { type Launched, launch, type Stdio } from "../launch/launch.ts";
@@ -97,11 +98,7 @@ export interface Gate {
 /** A pipe: one byte lets the command run, its end without one gives it up. */
 function openGate(): Gate {
   const [read, write] = pipe2(O_CLOEXEC);
-  let [readOpen, writeOpen] = [true, true];
-  const close = (): void => {
-    if (writeOpen) closeSync(write);
-    writeOpen = false;
-  };
+  const close = closeOnce(write);
   return {
     read,
     open() {
@@ -115,9 +112,6 @@ function openGate(): Gate {
       }
     },
     close,
-    closeRead() {
-      if (readOpen) closeSync(read);
-      readOpen = false;
-    },
+    closeRead: closeOnce(read),
   };
 }

@@ -1,7 +1,7 @@
 /** The socket over which the init process hands out the master of its terminal (runc's console-socket protocol). */
-import { closeSync } from "node:fs";
 import { SOCK_STREAM } from "../../ffi/constants.ts";
 import { receiveDescriptors, socketpair } from "../../ffi/socket.ts";
+import { closeOnce } from "../core/close-once.ts";
 
 export interface ConsoleSocket extends Disposable {
   /** The end for the launcher to inherit. */
@@ -14,18 +14,15 @@ export interface ConsoleSocket extends Disposable {
 
 export function openConsoleSocket(): ConsoleSocket {
   const [ours, theirs] = socketpair(SOCK_STREAM);
-  let theirsOpen = true;
-  const closeTheirs = (): void => {
-    if (theirsOpen) closeSync(theirs);
-    theirsOpen = false;
-  };
+  const closeTheirs = closeOnce(theirs);
+  const closeOurs = closeOnce(ours);
   return {
     theirs,
     closeTheirs,
     receive: () => receiveDescriptors(ours, 16).fds[0],
     [Symbol.dispose]() {
       closeTheirs();
-      closeSync(ours);
+      closeOurs();
     },
   };
 }

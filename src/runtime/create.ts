@@ -11,6 +11,7 @@ import type { SandboxInput } from "../sandbox/input.ts";
 import { planBox } from "../sandbox/plan-create.ts";
 import { type BeginInput, type Beginning, begin } from "./begin.ts";
 import { type HookRunner, runHooks } from "./hooks.ts";
+import { sendSignal } from "./signal.ts";
 
 export interface CompleteInput {
   readonly id: string;
@@ -131,19 +132,11 @@ async function startedPid(launched: Launched): Promise<number> {
 async function giveUp(launched: Launched, pid: number | undefined, first: unknown): Promise<unknown> {
   // PID 1 takes all of the box along; its supervisor sees that and ends, which tells us.
   if (pid === undefined) launched.kill(SIGKILL);
-  else killProcess(pid);
+  else sendSignal(pid, SIGKILL);
   try {
     await launched.wait();
   } catch (error) {
     return error instanceof DevboxError ? error : first;
   }
   return first;
-}
-
-function killProcess(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // ESRCH: it has ended by itself.
-  }
 }

@@ -1,8 +1,10 @@
 /** Hooks (runtime-spec config.md "POSIX-platform Hooks"): programs that get the state on stdin, one after the other. */
 import { closeSync, fstatSync, readSync } from "node:fs";
+import { SIGKILL } from "../../ffi/constants.ts";
 import { memfdCreate } from "../../ffi/libc.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Hook, HookPoint, State } from "../oci/runtime.ts";
+import { sendSignal } from "./signal.ts";
 
 /**
  * Runs one hook of the runtime namespace. The caller may take hooks that it knows into its own process, which saves
@@ -77,21 +79,13 @@ async function endsInTime(child: HookProcess, seconds: number | undefined): Prom
   const timer = setTimeout(
     () => {
       isInTime = false;
-      killGroup(child.pid);
+      sendSignal(-child.pid, SIGKILL);
     },
     Math.min(seconds * 1000, maxDelayMs),
   );
   await child.exited;
   clearTimeout(timer);
   return isInTime;
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // ESRCH: all of it has ended a moment ago.
-  }
 }
 
 const maxErrorBytes = 4096;
