@@ -81,6 +81,8 @@ export type Op =
    * (128 + n for a signal). A signal that comes before this operation is lost unless the plan has blocked it.
    */
   | { readonly kind: "init"; readonly slot: number }
+  /** The same for a box that outlives devbox: keep its log, and become another program at its end. */
+  | MonitorOp
   /** exit_group(2). */
   | { readonly kind: "exit"; readonly code: number }
   /**
@@ -88,6 +90,55 @@ export type Op =
    * whoever launched has given up, or is gone: then the process exits with 125.
    */
   | { readonly kind: "continue" };
+
+/**
+ * Be the monitor: wait for the child in `slot` as "supervise" does, signals included, and meanwhile write what it prints
+ * into its log. When it has ended and all that it has printed is written down, write the end to `ended` and go on with
+ * the plan (which executes devbox for the clean-up). Descriptors are given as arguments; -1 where there is none.
+ */
+export interface MonitorOp {
+  readonly kind: "monitor";
+  readonly slot: number;
+  /** Reading ends of the pipes that are the child's stdout and stderr. */
+  readonly stdout: Argument;
+  readonly stderr: Argument;
+  /** Master of its terminal, instead of those two. */
+  readonly terminal: Argument;
+  /** FIFO whose bytes go to the terminal's master. */
+  readonly input: Argument;
+  /** FIFO of struct winsize records (ioctl_tty(2) TIOCSWINSZ) for the terminal's master. */
+  readonly resize: Argument;
+  /** Directory of the log: `log`, then the rotated `log.1`, `log.2` …; -1: no log is kept. */
+  readonly log: Argument;
+  /** File that gets the end as one record: wait status (i32), 4 bytes of 0, CLOCK_REALTIME in nanoseconds (i64). */
+  readonly ended: Argument;
+  readonly settings: MonitorSettings;
+}
+
+export interface MonitorSettings {
+  /** A log file is rotated before it grows larger; 0: never. */
+  readonly maxLogBytes: number;
+  /** Log files that are kept, the current one among them; 1 to 99. */
+  readonly maxLogFiles: number;
+  /** A program that is started again and again while the child lives (health checks); it must end by itself. */
+  readonly beat?: Heartbeat;
+}
+
+export interface Heartbeat {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly intervalMs: number;
+  /** Another interval for the first `startPeriodMs`. */
+  readonly startIntervalMs: number;
+  readonly startPeriodMs: number;
+}
+
+/**
+ * A frame of a log: 16 bytes, then the bytes that were printed: length (u32), stream (u32: 1 stdout and terminals,
+ * 2 stderr), CLOCK_REALTIME in nanoseconds (i64); all little-endian. A frame is appended whole.
+ */
+export const logFrameHeaderBytes = 16;
 
 /** What a plan may report on its way. "started": the init process exists (value: its pid) and its id maps are written. */
 export type ReportEvent = "started" | "ready" | "exited";

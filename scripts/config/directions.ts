@@ -5,7 +5,7 @@
 
 const below = {
   image: ["registry", "store", "layer", "launch", "host", "oci", "core", "ffi"],
-  box: ["image", "bundle", "runtime", "sandbox", "network", "store", "launch", "host", "oci", "core", "ffi"],
+  box: ["image", "bundle", "runtime", "sandbox", "cgroup", "network", "store", "launch", "host", "oci", "core", "ffi"],
 } as const;
 
 /** Plans are data: the types and constants they are written in, not the calls. */
@@ -23,11 +23,12 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
   image: below.image,
   bundle: ["store", "types:layer", "oci", "host", "core", "ffi"],
   sandbox: ["types:bundle", "launch/plan.ts", "launch/userns.ts", "launch/init.ts", "types:host", "oci", "core", ...planWords],
-  runtime: ["sandbox", "launch", "oci", "host", "core", "ffi"],
+  cgroup: ["oci", "host", "core", "ffi"],
+  runtime: ["sandbox", "cgroup", "types:bundle", "launch", "oci", "host", "core", "ffi"],
   network: ["oci", "host", "core", "ffi"],
   box: below.box,
   doctor: ["network", "store", "launch", "host", "oci", "core", "ffi"],
-  cli: ["box", "doctor", "image", "bundle", "runtime", "sandbox", "network", "store", "registry", "launch/explain.ts", "host", "oci", "core"],
+  cli: ["box", "doctor", "image", "bundle", "runtime", "sandbox", "cgroup", "network", "store", "registry", "launch/explain.ts", "host", "oci", "core"],
   "main.ts": ["cli", "layer", "network", "runtime", "core"],
 };
 

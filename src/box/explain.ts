@@ -19,7 +19,7 @@ export async function explainRun(context: Context, request: RunRequest): Promise
     const begun = beginInput(around, box, request);
     const sandbox = await prepareBundle(around, box, request);
     const namespaces = planNamespaces(namespaceInput(begun));
-    const rest = planBox({ ...sandbox, awaitGo: begun.hooks, pipes: [] });
+    const rest = planBox({ ...sandbox, gates: begun.hooks ? { exec: "go" } : {}, pipes: [] });
     return [...explain(namespaces), "", ...explain(rest, namespaces)].join("\n");
   } finally {
     network[Symbol.dispose]();

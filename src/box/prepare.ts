@@ -111,7 +111,7 @@ export async function prepareBundle(
   };
 }
 
-export type SandboxOfBox = Omit<SandboxInput, "awaitGo" | "pipes">;
+export type SandboxOfBox = Omit<SandboxInput, "gates" | "pipes">;
 
 async function security({ options }: RunRequest, { architecture }: HostFacts) {
   const { capAdd, capDrop, privileged } = options;

@@ -43,6 +43,8 @@ function explainOp(op: Op): string {
       return `${op.label}: fail with ${typeof op.errno === "number" ? errnoNameOf(op.errno) : `$${op.errno.slot}`}`;
     case "supervise":
       return `supervise $${op.slot}${op.tied ? ", and end it when devbox ends" : ""}`;
+    case "monitor":
+      return `watch $${op.slot}, and keep its log`;
     case "init":
       return `be init for $${op.slot}`;
     case "exit":

@@ -1,4 +1,4 @@
-/** config.json and state of the runtime-spec (config.md, config-linux.md, runtime.md): the part of it that devbox uses, as types. */
+/** config.json and state of the runtime-spec 1.2 for Linux (config.md, config-linux.md, runtime.md), as types. */
 
 /** runtime-spec config-linux.md "User namespace mappings". */
 export interface IdMapping {
@@ -43,6 +43,28 @@ export interface RuntimeProcess {
   readonly rlimits?: readonly Rlimit[];
   readonly noNewPrivileges?: boolean;
   readonly oomScoreAdj?: number;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  readonly scheduler?: Scheduler;
+  readonly ioPriority?: IoPriority;
+  readonly execCPUAffinity?: { readonly initial?: string; readonly final?: string };
+}
+
+/** sched_setattr(2): `policy` is `SCHED_OTHER` and its kin, `flags` `SCHED_FLAG_*`; times in nanoseconds. */
+export interface Scheduler {
+  readonly policy: string;
+  readonly nice?: number;
+  readonly priority?: number;
+  readonly flags?: readonly string[];
+  readonly runtime?: number;
+  readonly deadline?: number;
+  readonly period?: number;
+}
+
+/** ioprio_set(2): priority 0 to 7. */
+export interface IoPriority {
+  readonly class: "IOPRIO_CLASS_RT" | "IOPRIO_CLASS_BE" | "IOPRIO_CLASS_IDLE";
+  readonly priority: number;
 }
 
 export interface RuntimeUser {
@@ -73,6 +95,9 @@ export interface RuntimeMount {
   readonly type?: string;
   readonly source?: string;
   readonly options?: readonly string[];
+  /** Of an idmapped mount (mount_setattr(2)), with option `idmap` or `ridmap` or none. */
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
 }
 
 export interface Hook {
@@ -96,8 +121,106 @@ export interface LinuxConfig {
   readonly seccomp?: Seccomp;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
-  readonly rootfsPropagation?: "shared" | "slave" | "private" | "unbindable";
+  readonly rootfsPropagation?: RootfsPropagation;
   readonly cgroupsPath?: string;
+  readonly resources?: LinuxResources;
+  readonly timeOffsets?: Readonly<Partial<Record<"monotonic" | "boottime", TimeOffset>>>;
+  /** Network devices of the host to be moved into the network namespace, by their names there (runtime-spec 1.3). */
+  readonly netDevices?: Readonly<Record<string, { readonly name?: string }>>;
+  readonly mountLabel?: string;
+  readonly personality?: { readonly domain: "LINUX" | "LINUX32" };
+}
+
+export type RootfsPropagation =
+  | "shared"
+  | "slave"
+  | "private"
+  | "unbindable"
+  | "rshared"
+  | "rslave"
+  | "rprivate"
+  | "runbindable";
+
+export interface TimeOffset {
+  readonly secs?: number;
+  readonly nanosecs?: number;
+}
+
+/** runtime-spec config-linux.md "Control groups". -1 means unlimited where the spec says so. */
+export interface LinuxResources {
+  readonly devices?: readonly DeviceRule[];
+  readonly memory?: MemoryResources;
+  readonly cpu?: CpuResources;
+  readonly pids?: { readonly limit: number };
+  readonly blockIO?: BlockIoResources;
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
+  readonly network?: NetworkResources;
+  readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>;
+  /** cgroup v2: file name → text. */
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+export interface DeviceRule {
+  readonly allow: boolean;
+  readonly type?: "a" | "b" | "c";
+  /** Left out: every number. */
+  readonly major?: number;
+  readonly minor?: number;
+  /** Some of "rwm". */
+  readonly access?: string;
+}
+
+/** Bytes. */
+export interface MemoryResources {
+  readonly limit?: number;
+  readonly reservation?: number;
+  /** Memory and swap together. */
+  readonly swap?: number;
+  readonly kernel?: number;
+  readonly kernelTCP?: number;
+  readonly swappiness?: number;
+  readonly disableOOMKiller?: boolean;
+  readonly useHierarchy?: boolean;
+  readonly checkBeforeUpdate?: boolean;
+}
+
+/** Times in microseconds. */
+export interface CpuResources {
+  readonly shares?: number;
+  readonly quota?: number;
+  readonly burst?: number;
+  readonly period?: number;
+  readonly realtimeRuntime?: number;
+  readonly realtimePeriod?: number;
+  readonly cpus?: string;
+  readonly mems?: string;
+  readonly idle?: number;
+}
+
+export interface BlockIoResources {
+  readonly weight?: number;
+  readonly leafWeight?: number;
+  readonly weightDevice?: readonly {
+    readonly major: number;
+    readonly minor: number;
+    readonly weight?: number;
+    readonly leafWeight?: number;
+  }[];
+  readonly throttleReadBpsDevice?: readonly ThrottleDevice[];
+  readonly throttleWriteBpsDevice?: readonly ThrottleDevice[];
+  readonly throttleReadIOPSDevice?: readonly ThrottleDevice[];
+  readonly throttleWriteIOPSDevice?: readonly ThrottleDevice[];
+}
+
+export interface ThrottleDevice {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
+}
+
+export interface NetworkResources {
+  readonly classID?: number;
+  readonly priorities?: readonly { readonly name: string; readonly priority: number }[];
 }
 
 export interface LinuxDevice {
@@ -117,6 +240,9 @@ export interface Seccomp {
   readonly architectures?: readonly string[];
   readonly flags?: readonly string[];
   readonly syscalls?: readonly SeccompRule[];
+  /** Unix socket that gets the listener of SCMP_ACT_NOTIFY, with the metadata. */
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
 }
 
 export type SeccompAction =
@@ -151,11 +277,14 @@ export interface SeccompArgument {
     | "SCMP_CMP_MASKED_EQ";
 }
 
+/** `paused` is no state of the spec's, which lets runtimes have further ones; runc and crun have this. */
+export type ContainerStatus = "creating" | "created" | "running" | "paused" | "stopped";
+
 /** runtime-spec runtime.md "State": what hooks read on stdin. */
 export interface State {
   readonly ociVersion: string;
   readonly id: string;
-  readonly status: "creating" | "created" | "running" | "stopped";
+  readonly status: ContainerStatus;
   readonly pid?: number;
   readonly bundle: string;
   readonly annotations?: Readonly<Record<string, string>>;

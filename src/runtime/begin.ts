@@ -17,7 +17,7 @@ import { explainFailure } from "./explain-failure.ts";
 
 export interface BeginInput {
   readonly namespaces: readonly Namespace[];
-  readonly idMap: IdMap;
+  readonly idMap: IdMap | undefined;
   readonly facts: HostFacts;
   /** Descriptors that the supervisor keeps open for as long as the box lives. */
   readonly held: Readonly<Record<string, number>>;

@@ -17,7 +17,7 @@ export interface CompleteInput {
   readonly id: string;
   /** Directory of the bundle, for the hooks' state. */
   readonly bundle: string;
-  readonly sandbox: Omit<SandboxInput, "awaitGo" | "pipes">;
+  readonly sandbox: Omit<SandboxInput, "gates" | "pipes">;
   readonly runHook: HookRunner;
   /** Gives up the creation; a box that was created goes on. */
   readonly signal: AbortSignal;
@@ -57,7 +57,11 @@ export async function complete(beginning: Beginning, input: CompleteInput): Prom
   let terminal: number | undefined;
   try {
     launched.proceed(
-      planBox({ ...input.sandbox, awaitGo: gate !== undefined, pipes: pipesToGive(input, beginning.stdio) }),
+      planBox({
+        ...input.sandbox,
+        gates: gate === undefined ? {} : { exec: "go" },
+        pipes: pipesToGive(input, beginning.stdio),
+      }),
     );
     pid = await startedPid(launched);
     const hooked = runHooks(

@@ -86,8 +86,8 @@ function givePipes(plan: PlanBuilder, pipes: readonly number[], uid: number): vo
 }
 
 /** With one id of our own, the groups of the host stay: setgroups(2) is denied (user_namespaces(7)). */
-function setGroups(plan: PlanBuilder, { additionalGids = [] }: RuntimeUser, { gid }: IdMap): void {
-  const isDenied = gid.length === 1 && gid[0]?.size === 1;
+function setGroups(plan: PlanBuilder, { additionalGids = [] }: RuntimeUser, idMap: IdMap | undefined): void {
+  const isDenied = idMap?.gid.length === 1 && idMap.gid[0]?.size === 1;
   const list = { data: { bytes: groupList(additionalGids) } };
   plan.syscall("set the supplementary groups", "setgroups", [additionalGids.length, list], {
     tolerate: isDenied ? [EPERM] : [],

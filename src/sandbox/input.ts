@@ -1,18 +1,63 @@
 /** What the sandbox planner is given: config.json and what only the host can tell. Plain data, so a plan can be computed anywhere. */
+
+import type { MonitorSettings } from "../../ffi/launcher/wire.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
-import type { IdMap, Namespace, RuntimeConfig } from "../oci/runtime.ts";
+import type {
+  IdMap,
+  LinuxConfig,
+  Namespace,
+  NamespaceType,
+  RuntimeConfig,
+  RuntimeMount,
+  RuntimeProcess,
+  Seccomp,
+  State,
+} from "../oci/runtime.ts";
+
+/** Who looks after the init process once it is there. */
+export type Supervision =
+  /** The launcher, for devbox, which waits for it: it dies with devbox. */
+  | { readonly kind: "tied" }
+  /** The launcher, alone: it keeps the log of the box, and becomes another program at its end. */
+  | { readonly kind: "monitored"; readonly monitor: MonitorRequest }
+  /** Nobody of ours: the launcher ends, and its caller's subreaper or init gets the process (runc's "create"). */
+  | { readonly kind: "orphaned" };
+
+export interface MonitorRequest extends MonitorSettings {
+  /**
+   * Descriptors by name: `log` (directory), `ended` (file), and without a terminal `stdout`, `stderr` (reading ends), with one
+   * `input`, `resize` (FIFOs) and `console-master` (the end of the console socket that receives). Those left out of
+   * `descriptors` are not there (no log).
+   */
+  readonly descriptors: readonly string[];
+  readonly terminal: boolean;
+  /** What the monitor becomes when the box is over. Its descriptors `keep` are open there as numbers 10, 11 … in this order. */
+  readonly then: { readonly path: string; readonly args: readonly string[]; readonly env: readonly string[] };
+  readonly keep: readonly string[];
+}
 
 /** What the namespaces need, long before the rest is known. */
 export interface NamespaceInput {
   readonly namespaces: readonly Namespace[];
-  readonly idMap: IdMap;
+  /** Of a new user namespace. */
+  readonly idMap: IdMap | undefined;
   readonly facts: HostFacts;
   /**
    * Names of the descriptors that are handed over: those that the supervisor keeps open for as long as the box lives (locks,
    * exit holds), and those that the plan of the box expects.
    */
   readonly descriptors: readonly string[];
+  /** Those among them that only the init process may hold: their end tells devbox something ("executed"). */
+  readonly initOnly?: readonly string[];
+  /** Left out: tied. */
+  readonly supervision?: Supervision;
+  /** Names of descriptors of `cgroup.procs` files (or `tasks`' kin of version 1) that the init process is written into first. */
+  readonly cgroups?: readonly string[];
+  readonly timeOffsets?: LinuxConfig["timeOffsets"];
+  /** Mounts of config.json with id maps of their own: made by the launcher, who may be root of the host. */
+  readonly idmappedMounts?: readonly RuntimeMount[];
+  readonly netDevices?: LinuxConfig["netDevices"];
 }
 
 export interface SandboxInput {
@@ -23,13 +68,54 @@ export interface SandboxInput {
   /** Existing directory on which the root file system is mounted: empty, or the root file system itself. Absolute. */
   readonly mountpoint: string;
   readonly facts: HostFacts;
-  readonly idMap: IdMap;
+  /** Of the new user namespace; undefined: the box is in one that was there before, the host's or one that it joined. */
+  readonly idMap: IdMap | undefined;
   /** For each bind source of config.json: what it is. Decides whether its mount point is a directory or a file. */
   readonly sourceKinds: ReadonlyMap<string, "directory" | "file">;
   /** Those of the standard streams (0, 1, 2) that are pipes: they are given to the user of the process. */
   readonly pipes: readonly number[];
-  /** Wait for a byte on the descriptor "go" before the command starts (hooks run meanwhile). */
-  readonly awaitGo: boolean;
+  /** Where it waits for a byte: the end of the descriptor without one gives the box up. Hooks run meanwhile. */
+  readonly gates: Gates;
+  /** What hooks that run inside the container get (createContainer, startContainer); undefined: it has none. */
+  readonly containerState?: State;
+  /**
+   * The command waits for another process ("start"): say "ready" before the gate, and report what fails after it to the
+   * descriptor of this name, which ends when the command is executed.
+   */
+  readonly executed?: string;
+  /** Connected socket for the listener of a seccomp filter with SCMP_ACT_NOTIFY, by the name of its descriptor. */
+  readonly seccompListener?: string;
+  /** The master of the terminal goes out blocking, as other engines expect it. */
+  readonly blockingConsole?: boolean;
+  /** Descriptors 3 … 3+n-1 of the caller go to the command (`--preserve-fds`); handed over as "preserved-0" …. */
+  readonly preservedFds?: number;
   /** Be PID 1 for the command: reap orphans, forward signals. */
   readonly init: boolean;
+}
+
+/** Names of descriptors. */
+export interface Gates {
+  /** Before the createContainer hooks and pivot_root. */
+  readonly pivot?: string;
+  /** Before the startContainer hooks and the command. */
+  readonly exec?: string;
+}
+
+/** A further process in a container that runs (`exec`). Descriptors: "target" (its pidfd), "console" with a terminal. */
+export interface ExecInput {
+  readonly process: RuntimeProcess;
+  readonly seccomp: Seccomp | undefined;
+  readonly personality?: LinuxConfig["personality"];
+  readonly facts: HostFacts;
+  /** Namespaces of the target that are not ours already. */
+  readonly join: readonly NamespaceType[];
+  /** Of the target's user namespace; undefined: the host's. */
+  readonly idMap: IdMap | undefined;
+  readonly supervision: Supervision;
+  /** As in `NamespaceInput`. */
+  readonly cgroups: readonly string[];
+  readonly held: readonly string[];
+  readonly pipes: readonly number[];
+  readonly blockingConsole?: boolean;
+  readonly preservedFds?: number;
 }

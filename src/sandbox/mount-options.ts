@@ -13,10 +13,12 @@ import {
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
   MS_PRIVATE,
+  MS_REC,
   MS_SHARED,
   MS_SLAVE,
   MS_UNBINDABLE,
 } from "../../ffi/constants.ts";
+import type { RootfsPropagation } from "../oci/runtime.ts";
 
 export interface MountAttributes {
   /** MOUNT_ATTR_* to set and to clear on the mount itself. */
@@ -68,6 +70,12 @@ export const propagationOptions = {
   private: MS_PRIVATE,
   unbindable: MS_UNBINDABLE,
 } as const;
+
+/** The flags of mount(2) for a propagation type; `rshared` and its kin mean all mounts below as well. */
+export function propagationFlags(type: RootfsPropagation): number {
+  const own = find<number>(propagationOptions, type);
+  return own ?? MS_REC | (find<number>(propagationOptions, type.slice(1)) ?? 0);
+}
 
 /** Options that say nothing to the kernel here: defaults, and hints for other tools. */
 const ignoredOptions: ReadonlySet<string> = new Set([

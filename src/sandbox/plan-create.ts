@@ -23,7 +23,7 @@ const PR_SET_NAME = 15;
 
 /**
  * The plan of the init process, from its first moment as root of its user namespace to the command; it continues that of
- * `planNamespaces`. Descriptors it expects: "go" with `awaitGo`, "console" with a terminal.
+ * `planNamespaces`. Descriptors it expects: those of `gates`, "console" with a terminal.
  */
 export function planBox(input: SandboxInput): LaunchPlan {
   const { config } = input;
@@ -53,7 +53,7 @@ export function planBox(input: SandboxInput): LaunchPlan {
   if (terminal !== undefined) attachConsole(context, terminal);
   setLimits(plan, process);
   closeAtExec(plan);
-  if (input.awaitGo) awaitGo(plan);
+  if (input.gates.exec !== undefined) passGate(plan, input.gates.exec);
   becomeUser(plan, input);
   if (input.init) becomeNamedInit(plan, () => execute(plan, process));
   else execute(plan, process);
@@ -79,10 +79,10 @@ function ownsNetwork(config: RuntimeConfig): boolean {
 }
 
 /** Hooks and the network are made ready meanwhile; the end of the pipe without a byte means that devbox gave up. */
-function awaitGo(plan: PlanBuilder): void {
+function passGate(plan: PlanBuilder, gate: string): void {
   const givenUp = plan.mark("devbox has given up");
   const go = plan.mark("go");
-  plan.syscall("wait for the start", "read", [plan.fd("go"), plan.buffer(1), 1], { onZero: givenUp });
+  plan.syscall("wait for the start", "read", [plan.fd(gate), plan.buffer(1), 1], { onZero: givenUp });
   plan.add({ kind: "jump", to: go });
   plan.here(givenUp);
   plan.add({ kind: "exit", code: 125 });

@@ -35,6 +35,9 @@ export function planNamespaces({ namespaces, idMap, facts, descriptors }: Namesp
   const plan = beginPlan("make namespaces");
   for (const name of descriptors) plan.fd(name);
   const label = "create the namespaces of the box";
+  if (idMap === undefined) {
+    throw new DevboxError("BAD_CONFIG", { step: "read linux.namespaces", because: "a user namespace is required" });
+  }
   const init = cloneWithUserNamespace(plan, { label, flags: flagsOf(namespaces), map: idMap, host: facts }, () =>
     plan.add({ kind: "continue" }),
   );

@@ -14,7 +14,7 @@ import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
 import type { SandboxInput } from "./input.ts";
-import { type MountAttributes, propagationOptions } from "./mount-options.ts";
+import { type MountAttributes, propagationFlags } from "./mount-options.ts";
 import { cloneTree, setAttributes } from "./mounts.ts";
 import type { RootPlan } from "./paths.ts";
 import { closeSlot } from "./steps.ts";
@@ -119,7 +119,7 @@ export function enterRoot(context: RootPlan, { root, linux }: RuntimeConfig): vo
       plan.string("none"),
       top,
       0,
-      propagationOptions[rootfsPropagation],
+      propagationFlags(rootfsPropagation),
       0,
     ]);
 }

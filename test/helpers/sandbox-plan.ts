@@ -49,7 +49,7 @@ export function sandboxInput(changes: Partial<SandboxInput> = {}): SandboxInput 
     },
     sourceKinds: new Map([["/home/ada/data", "directory"]]),
     pipes: [],
-    awaitGo: false,
+    gates: {},
     init: false,
     ...changes,
   };

@@ -86,7 +86,7 @@ describe("the order of the steps", () => {
   });
 
   test("the start is awaited when all is built, and before the user is changed", () => {
-    expectOrder({ awaitGo: true }, steps.pivot, steps.cwd, steps.go, steps.bounding, steps.execute);
+    expectOrder({ gates: { exec: "go" } }, steps.pivot, steps.cwd, steps.go, steps.bounding, steps.execute);
     expect(planLines({}).some((line) => steps.go.test(line))).toBe(false);
   });
 

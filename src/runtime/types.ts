@@ -1,0 +1,35 @@
+/** What the lifecycle functions are asked for and return, where more than one of them, or the boxes, share it. */
+import type { Cgroup } from "../cgroup/types.ts";
+import type { HostFacts } from "../host/facts.ts";
+import type { Launched, Stdio } from "../launch/launch.ts";
+import type { IdMap, LinuxConfig, RuntimeProcess, Seccomp } from "../oci/runtime.ts";
+
+/** A further process in a running container. */
+export interface ExecRequest {
+  /** Of the container's init process, as the host counts. */
+  readonly pid: number;
+  readonly process: RuntimeProcess;
+  /** The filter of the container; undefined: none. */
+  readonly seccomp: Seccomp | undefined;
+  readonly personality?: LinuxConfig["personality"];
+  readonly facts: HostFacts;
+  /** Of the container's own user namespace; undefined: it has the host's. */
+  readonly idMap: IdMap | undefined;
+  /** Of the container; undefined: it stays in ours. */
+  readonly cgroup: Cgroup | undefined;
+  /** Without a terminal. */
+  readonly stdio: readonly [Stdio, Stdio, Stdio];
+  /** Connected socket of somebody who wants the terminal's master (`--console-socket`); undefined: it is returned. */
+  readonly console: number | undefined;
+  /** "tied": it dies with this process. "orphaned": it is left to the caller's subreaper (`--detach`). */
+  readonly supervision: "tied" | "orphaned";
+  readonly preservedFds: number;
+}
+
+export interface ExecutedProcess {
+  /** As the host counts. */
+  readonly pid: number;
+  /** Master of its terminal, not blocking, the caller's to close; undefined without one, or when `console` got it. */
+  readonly terminal: number | undefined;
+  readonly launched: Launched;
+}
