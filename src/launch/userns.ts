@@ -1,12 +1,14 @@
 /**
- * Steps that begin a process in a user namespace of its own, with its id maps written (user_namespaces(7)).
+ * Steps that begin a process in namespaces of its own, in its control groups, with the id maps of its user namespace
+ * written (user_namespaces(7)).
  *
- * The child waits on a pipe for its maps; the launcher writes them, itself where it may, else through newuidmap(1) and
+ * The child waits on a pipe for all that; the launcher writes the maps, itself where it may, else through newuidmap(1) and
  * newgidmap(1), which run side by side. A launcher that fails or dies lets the child go: the pipe ends, and from then on
- * PR_SET_PDEATHSIG holds.
+ * PR_SET_PDEATHSIG holds, unless the child is to outlive the launcher.
  */
 import {
   AT_FDCWD,
+  CLONE_NEWCGROUP,
   CLONE_NEWUSER,
   O_CLOEXEC,
   O_DIRECTORY,
@@ -24,11 +26,21 @@ import type { PlanBuilder } from "./plan.ts";
 /** What of the host decides how maps are written. */
 export type MapWriter = Pick<HostFacts, "uid" | "gid" | "helpers">;
 
-export interface UserNamespaceRequest {
+export interface CloneRequest {
   /** Of the clone, for the user: "create the namespaces of the box". */
   readonly label: string;
-  /** CLONE_NEW* of the further namespaces. */
+  /** CLONE_NEW* of the namespaces, but CLONE_NEWUSER. */
   readonly flags: number;
+  /** The child lives on when the launcher ends after it has released it; left out: it is killed with the launcher. */
+  readonly unsupervised?: boolean;
+  /**
+   * Names of descriptors that are handed over: `cgroup.procs` files, open for writing. The child is in these groups before
+   * anything of it runs, and the root of its cgroup namespace, if it gets one, is there (cgroup_namespaces(7)).
+   */
+  readonly cgroups?: readonly string[];
+}
+
+export interface UserNamespaceRequest extends CloneRequest {
   readonly map: IdMap;
   readonly host: MapWriter;
 }
@@ -40,21 +52,72 @@ export interface UserNamespaceRequest {
  * Throws NO_NEWUIDMAP if the map needs the helper programs and the host does not have them.
  */
 export function cloneWithUserNamespace(plan: PlanBuilder, request: UserNamespaceRequest, child: () => void): number {
-  const { label, flags, map, host } = request;
+  const { map, host } = request;
   const writer = chooseWriter(map, host);
+  return cloneReleased(
+    plan,
+    { ...request, flags: request.flags | CLONE_NEWUSER },
+    {
+      prepare: (pid, meanwhile) => {
+        if (writer.kind === "helpers") mapWithHelpers(plan, pid, map, writer, meanwhile);
+        else {
+          mapDirectly(plan, pid, map, writer.kind === "single");
+          meanwhile();
+        }
+      },
+      child: () => {
+        becomeRoot(plan, map, writer.kind !== "single");
+        // A change of ids makes the kernel forget the first and clear the second; without it /proc/self is closed to us (prctl(2)).
+        if (request.unsupervised !== true) dieWithLauncher(plan);
+        plan.syscall("own /proc/self", "prctl", [PR_SET_DUMPABLE, 1, 0, 0, 0]);
+        child();
+      },
+    },
+  );
+}
+
+/** The same without a user namespace: whoever launches must have the right to make those of `flags`. */
+export function cloneProcess(plan: PlanBuilder, request: CloneRequest, child: () => void): number {
+  return cloneReleased(plan, request, { prepare: (_, meanwhile) => meanwhile(), child });
+}
+
+/**
+ * Clone a child that waits until the launcher has done what `prepare` appends for it (given its pid). `meanwhile` appends
+ * the rest of the launcher's work, which needs none of it.
+ */
+function cloneReleased(
+  plan: PlanBuilder,
+  { label, flags, unsupervised = false, cgroups = [] }: CloneRequest,
+  { prepare, child }: { prepare: (pid: number, meanwhile: () => void) => void; child: () => void },
+): number {
   const release = plan.pipe("make the pipe that releases the child");
-  const pid = plan.fork(label, flags | CLONE_NEWUSER, () => {
+  // Made by clone, the cgroup namespace would have the launcher's group as its root.
+  const late = cgroups.length > 0 ? flags & CLONE_NEWCGROUP : 0;
+  const pid = plan.fork(label, flags & ~late, () => {
     plan.syscall("close the launcher's end", "close", [{ slot: release.write }]);
+    if (!unsupervised) dieWithLauncher(plan);
     awaitRelease(plan, release.read);
-    becomeRoot(plan, map, writer.kind !== "single");
+    if (late !== 0) plan.syscall("make the cgroup namespace", "unshare", [late]);
     child();
   });
   plan.syscall("close the child's end", "close", [{ slot: release.read }]);
-  if (writer.kind === "helpers") mapWithHelpers(plan, pid, map, writer);
-  else mapDirectly(plan, pid, map, writer.kind === "single");
+  prepare(pid, () => enterCgroups(plan, pid, cgroups));
   plan.syscall("release the child", "write", [{ slot: release.write }, plan.bytes(new Uint8Array([1])), 1]);
   plan.syscall("close the pipe", "close", [{ slot: release.write }]);
   return pid;
+}
+
+function enterCgroups(plan: PlanBuilder, pid: number, cgroups: readonly string[]): void {
+  if (cgroups.length === 0) return;
+  const digits = plan.buffer(21);
+  plan.add({ kind: "format", slot: pid, into: digits.data, offset: 0 });
+  // The kernel reads as far as the NUL behind the digits (cgroups(7), "cgroup.procs").
+  for (const name of cgroups)
+    plan.syscall("put the box into its control group", "write", [plan.fd(name), digits, digits.data.bytes.length]);
+}
+
+function dieWithLauncher(plan: PlanBuilder): void {
+  plan.syscall("die with the launcher", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
 }
 
 type Writer =
@@ -76,12 +139,11 @@ function isOnly(mappings: readonly IdMapping[], hostId: number): boolean {
   return mappings.length === 1 && mappings[0]?.hostID === hostId && mappings[0].size === 1;
 }
 
-/** In the child: wait for the maps; end quietly if the launcher has failed, which it has reported itself. */
+/** In the child: wait for the launcher; end quietly if the launcher has failed, which it has reported itself. */
 function awaitRelease(plan: PlanBuilder, read: number): void {
-  const released = plan.mark("id maps are written");
+  const released = plan.mark("released");
   const givenUp = plan.mark("the launcher has failed");
-  plan.syscall("die with the launcher", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  plan.syscall("wait for the id maps", "read", [{ slot: read }, plan.buffer(1), 1], { onZero: givenUp });
+  plan.syscall("wait for the launcher", "read", [{ slot: read }, plan.buffer(1), 1], { onZero: givenUp });
   plan.syscall("close the pipe", "close", [{ slot: read }]);
   plan.add({ kind: "jump", to: released });
   plan.here(givenUp);
@@ -93,21 +155,19 @@ function becomeRoot(plan: PlanBuilder, map: IdMap, mayDropGroups: boolean): void
   if (mayDropGroups) plan.syscall("drop supplementary groups", "setgroups", [0, 0]);
   if (hasRoot(map.gid)) plan.syscall("become group 0 of the user namespace", "setresgid", [0, 0, 0]);
   if (hasRoot(map.uid)) plan.syscall("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
-  // A change of ids makes the kernel forget the first and clear the second; without it /proc/self is closed to us (prctl(2)).
-  plan.syscall("die with the launcher", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  plan.syscall("own /proc/self", "prctl", [PR_SET_DUMPABLE, 1, 0, 0, 0]);
 }
 
 function hasRoot(mappings: readonly IdMapping[]): boolean {
   return mappings.some(({ containerID, size }) => containerID === 0 && size > 0);
 }
 
-/** newuidmap PID CONTAINER HOST SIZE …, and newgidmap at the same time. */
+/** newuidmap PID CONTAINER HOST SIZE …, newgidmap at the same time, and `meanwhile` as well. */
 function mapWithHelpers(
   plan: PlanBuilder,
   pid: number,
   map: IdMap,
   helpers: { readonly newuidmap: string; readonly newgidmap: string },
+  meanwhile: () => void,
 ): void {
   const digits = plan.buffer(24);
   plan.add({ kind: "format", slot: pid, into: digits.data, offset: 0 });
@@ -120,6 +180,7 @@ function mapWithHelpers(
   };
   const uid = start("newuidmap", helpers.newuidmap, map.uid);
   const gid = start("newgidmap", helpers.newgidmap, map.gid);
+  meanwhile();
   plan.waitForSuccess("newuidmap", uid);
   plan.waitForSuccess("newgidmap", gid);
 }

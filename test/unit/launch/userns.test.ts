@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { CLONE_NEWNS } from "../../../ffi/constants.ts";
+import { CLONE_NEWCGROUP, CLONE_NEWNS } from "../../../ffi/constants.ts";
 import { explain } from "../../../src/launch/explain.ts";
-import { beginPlan } from "../../../src/launch/plan.ts";
-import { cloneWithUserNamespace, type MapWriter } from "../../../src/launch/userns.ts";
+import { beginPlan, type LaunchPlan } from "../../../src/launch/plan.ts";
+import { type CloneRequest, cloneProcess, cloneWithUserNamespace, type MapWriter } from "../../../src/launch/userns.ts";
 import type { IdMap } from "../../../src/oci/runtime.ts";
 
 const helpers = { newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap", slirp4netns: undefined };
@@ -21,13 +21,17 @@ const one = (containerID: number): IdMap => ({
 });
 
 /** The system calls of the plan, without numbers, marks and jumps. */
-function callsOf(map: IdMap, host: MapWriter): string[] {
+function callsOf(map: IdMap, host: MapWriter, more: Partial<CloneRequest> = {}): string[] {
   const plan = beginPlan("test");
-  const slot = cloneWithUserNamespace(plan, { label: "clone", flags: CLONE_NEWNS, map, host }, () =>
+  const slot = cloneWithUserNamespace(plan, { label: "clone", flags: CLONE_NEWNS, map, host, ...more }, () =>
     plan.syscall("be the child", "getpid", []),
   );
   plan.syscall("go on", "kill", [{ slot }, 0]);
-  return explain(plan.finish())
+  return callsOfPlan(plan.finish());
+}
+
+function callsOfPlan(plan: LaunchPlan): string[] {
+  return explain(plan)
     .filter((line) => /\w\(/.test(line))
     .map((line) => line.replace(/^ *\d+ {2}/, "").replace(/; at 0 goes.*/, ""));
 }
@@ -87,6 +91,59 @@ test("the child becomes root only where the map has one", () => {
 test("the child closes its copy of the pipe before it waits: else it would wait for itself when the launcher fails", () => {
   const calls = callsOf(wide, user);
   const at = (label: string): number => calls.findIndex((call) => call.startsWith(label));
-  expect(at("close the launcher's end")).toBeLessThan(at("wait for the id maps"));
-  expect(at("die with the launcher")).toBeLessThan(at("wait for the id maps"));
+  expect(at("close the launcher's end")).toBeLessThan(at("wait for the launcher"));
+  expect(at("die with the launcher")).toBeLessThan(at("wait for the launcher"));
+});
+
+test("an unsupervised child outlives the launcher: nothing in the plan ties its life to it", () => {
+  expect(callsOf(wide, user).filter((call) => call.startsWith("die with"))).toHaveLength(2);
+  expect(callsOf(wide, user, { unsupervised: true }).filter((call) => call.startsWith("die with"))).toEqual([]);
+});
+
+describe("control groups", () => {
+  const cgroups = { flags: CLONE_NEWNS | CLONE_NEWCGROUP, cgroups: ["cpu", "memory"] };
+
+  test("the launcher writes the pid into each, while the helpers run, and before it releases the child", () => {
+    const calls = callsOf(wide, user, cgroups);
+    const order = ["start newgidmap", "put the box", "wait for newuidmap", "release"];
+    const places = order.map((label) => calls.findIndex((call) => call.startsWith(label)));
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(calls.filter((call) => call.startsWith("put the box"))).toEqual([
+      "put the box into its control group: write({cpu}, <21 bytes>, 21)",
+      "put the box into its control group: write({memory}, <21 bytes>, 21)",
+    ]);
+  });
+
+  test("the cgroup namespace is made by the child, when it is there", () => {
+    const calls = callsOf(wide, user, cgroups);
+    expect(calls.find((call) => call.startsWith("clone"))).toContain("clone(CLONE_NEWNS|CLONE_NEWUSER|SIGCHLD,");
+    expect(calls.findIndex((call) => call.includes("unshare(CLONE_NEWCGROUP)"))).toBeGreaterThan(
+      calls.findIndex((call) => call.startsWith("wait for the launcher")),
+    );
+  });
+
+  test("without any the clone makes it", () => {
+    const calls = callsOf(wide, user, { ...cgroups, cgroups: [] });
+    expect(calls.find((call) => call.startsWith("clone"))).toContain("CLONE_NEWCGROUP");
+    expect(calls.some((call) => call.includes("unshare"))).toBe(false);
+  });
+});
+
+test("a process without a user namespace has no maps and keeps its ids", () => {
+  const plan = beginPlan("test");
+  const request = { label: "clone", flags: CLONE_NEWNS | CLONE_NEWCGROUP, cgroups: ["all"], unsupervised: true };
+  cloneProcess(plan, request, () => plan.syscall("be the child", "getpid", []));
+  expect(callsOfPlan(plan.finish()).map((call) => call.replace(/:.*/, ""))).toEqual([
+    "make the pipe that releases the child",
+    "clone",
+    "close the launcher's end",
+    "wait for the launcher",
+    "close the pipe",
+    "make the cgroup namespace",
+    "be the child",
+    "close the child's end",
+    "put the box into its control group",
+    "release the child",
+    "close the pipe",
+  ]);
 });
