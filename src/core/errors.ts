@@ -70,6 +70,11 @@ export const errorTable = {
     hint: "give a program that the user of the box may execute, made for this machine",
   },
   LAUNCH_FAILED: { exit: 125, hint: "see what this machine lacks: devbox doctor; every step: devbox run --explain" },
+  // containers of devbox oci
+  CONTAINER_NOT_FOUND: { exit: 125, hint: "see what there is: devbox oci list" },
+  CONTAINER_EXISTS: { exit: 125, hint: "choose another id, or delete that container first" },
+  CONTAINER_STATE: { exit: 125, hint: "see what state it is in: devbox oci state ID" },
+  STATE_UNUSABLE: { exit: 125, hint: "keep the containers elsewhere: devbox oci --root DIR" },
   HOOK_FAILED: { exit: 125, hint: "mend the hook, or take it out of config.json" },
   // host
   NO_SUBIDS: {
