@@ -219,6 +219,9 @@ export const WNOWAIT = 0x01000000;
 /** Wait for children of any kind: also those cloned with another exit signal than SIGCHLD. */
 export const __WALL = 0x40000000;
 
+// poll(2), asm-generic/poll.h
+export const POLLIN = 1;
+
 // signal(7), the numbers of x86_64 and aarch64
 export const SIGHUP = 1;
 export const SIGINT = 2;

@@ -137,6 +137,7 @@ const errnoTable: Readonly<Record<number, readonly [string, string]>> = {
 /** Numbers of the errors that devbox expects somewhere (errno(3)). */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EBADF = 9;
 export const EACCES = 13;
@@ -151,6 +152,7 @@ export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ELOOP = 40;
 export const EUSERS = 87;
+export const ETIMEDOUT = 110;
 
 /** `no space left on device (ENOSPC)`. */
 export function describeErrno(errno: number): string {

@@ -230,7 +230,7 @@ function writeArgument(encoding: Encoding, at: number, i: number, value: Argumen
   } else if ("data" in value) {
     writeDataArgument(encoding, at, i, value.data, 0);
   } else if ("slot" in value) {
-    encoding.bytes[at + field.tags + i] = wire.ARG_SLOT;
+    encoding.bytes[at + field.tags + i] = value.negated === true ? wire.ARG_NEGATED_SLOT : wire.ARG_SLOT;
     encoding.words[(at + argsOffset + i * 8) >> 2] = checkSlot(value.slot, op, index);
   } else {
     const position = encoding.fds.indexOf(value.fd);

@@ -4,7 +4,7 @@ import type { ReportEvent } from "./wire.ts";
 /** The numbers of the byte format; plan.h has the same between its BEGIN and END lines. */
 export const wire = {
   MAGIC: 0x4c785644,
-  VERSION: 2,
+  VERSION: 3,
   MAX_PLAN_BYTES: 0x1000000,
   HEADER_BYTES: 40,
   OP_BYTES: 96,
@@ -29,6 +29,7 @@ export const wire = {
   ARG_IMMEDIATE: 0,
   ARG_DATA: 1,
   ARG_SLOT: 2,
+  ARG_NEGATED_SLOT: 3,
   FLAG_NO_RETRY: 1,
   FLAG_REPLACE: 2,
   FLAG_TIED: 1,

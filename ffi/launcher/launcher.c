@@ -153,6 +153,20 @@ static void empty(i64 *slots)
 		slots[i] = 0;
 }
 
+static u64 argument(const struct op *o, u32 i, u8 *data, const i64 *slots)
+{
+	switch (o->tag[i]) {
+	case ARG_DATA:
+		return (u64)(data + o->arg[i]);
+	case ARG_SLOT:
+		return (u64)slots[o->arg[i]];
+	case ARG_NEGATED_SLOT:
+		return 0 - (u64)slots[o->arg[i]];
+	default:
+		return o->arg[i];
+	}
+}
+
 static void __attribute__((noreturn)) run(void)
 {
 	struct plan plan = receive_plan();
@@ -163,9 +177,7 @@ static void __attribute__((noreturn)) run(void)
 		const struct op *o = &plan.ops[i++];
 		u64 a[MAX_ARGS];
 		for (u32 k = 0; k < MAX_ARGS; k++)
-			a[k] = o->tag[k] == ARG_DATA   ? (u64)(plan.data + o->arg[k])
-			       : o->tag[k] == ARG_SLOT ? (u64)slots[o->arg[k]]
-						       : o->arg[k];
+			a[k] = argument(o, k, plan.data, slots);
 		switch (o->kind) {
 		case OP_SYSCALL:
 			i = call(o, a, slots, i);

@@ -3,12 +3,12 @@
  * The byte format is that of encode.ts; the table between the BEGIN and END lines must be equal to the one of format.ts.
  */
 /* BEGIN wire */
-enum { MAGIC = 0x4c785644, VERSION = 2, MAX_PLAN_BYTES = 0x1000000 };
+enum { MAGIC = 0x4c785644, VERSION = 3, MAX_PLAN_BYTES = 0x1000000 };
 enum { HEADER_BYTES = 40, OP_BYTES = 96, RELOCATION_BYTES = 8, REPORT_BYTES = 16 };
 enum { MAX_SLOTS = 128, MAX_ARGS = 6, MAX_TOLERATED = 8, NONE = 0xffff };
 enum { OP_SYSCALL, OP_JUMP, OP_FORMAT, OP_STORE, OP_LOAD, OP_REPORT, OP_EXPECT_SUCCESS, OP_FAIL,
        OP_SUPERVISE, OP_INIT, OP_EXIT, OP_CONTINUE };
-enum { ARG_IMMEDIATE, ARG_DATA, ARG_SLOT };
+enum { ARG_IMMEDIATE, ARG_DATA, ARG_SLOT, ARG_NEGATED_SLOT };
 enum { FLAG_NO_RETRY = 1, FLAG_REPLACE = 2, FLAG_TIED = 1 };
 enum { REPORT_EVENT, REPORT_FAILED };
 enum { EVENT_STARTED, EVENT_READY, EVENT_EXITED };
@@ -121,9 +121,9 @@ static int is_valid(const struct op *o, const struct header *h)
 	if (o->kind == OP_EXPECT_SUCCESS && o->tag[0] != ARG_DATA)
 		return 0;
 	for (u32 i = 0; i < MAX_ARGS; i++) {
-		if (o->tag[i] > ARG_SLOT)
+		if (o->tag[i] > ARG_NEGATED_SLOT)
 			return 0;
-		if (o->tag[i] == ARG_SLOT && o->arg[i] >= MAX_SLOTS)
+		if (o->tag[i] >= ARG_SLOT && o->arg[i] >= MAX_SLOTS)
 			return 0;
 		if (o->tag[i] == ARG_DATA && !inside(o->arg[i], bytes_at_argument(o, i), h->data_size))
 			return 0;

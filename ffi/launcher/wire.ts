@@ -20,7 +20,13 @@ export interface Data {
  * An argument of a system call: an immediate, the address of a data block, the value of a slot,
  * or a descriptor handed to the launcher under a name (see `LaunchPlan.fds`).
  */
-export type Argument = number | bigint | { readonly data: Data } | { readonly slot: number } | { readonly fd: string };
+export type Argument =
+  | number
+  | bigint
+  | { readonly data: Data }
+  /** `negated`: 0 - its value, for the process group of a child (kill(2)). */
+  | { readonly slot: number; readonly negated?: true }
+  | { readonly fd: string };
 
 /** One system call. `label` is what the user reads when it fails: a verb phrase naming the object. */
 export interface SyscallOp {

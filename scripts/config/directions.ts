@@ -22,7 +22,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
   registry: ["core", "oci"],
   image: below.image,
   bundle: ["store", "types:layer", "oci", "host", "core", "ffi"],
-  sandbox: ["types:bundle", "launch/plan.ts", "launch/userns.ts", "launch/init.ts", "types:host", "oci", "core", ...planWords],
+  sandbox: ["types:bundle", "launch/plan.ts", "launch/userns.ts", "launch/init.ts", "launch/program.ts", "launch/monitor.ts", "types:host", "oci", "core", ...planWords],
   cgroup: ["oci", "host", "core", "ffi"],
   runtime: ["sandbox", "cgroup", "types:bundle", "launch", "oci", "host", "core", "ffi"],
   network: ["oci", "host", "core", "ffi"],

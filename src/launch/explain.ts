@@ -72,7 +72,7 @@ function explainSyscall(op: SyscallOp): string {
 function explainArgument(value: Argument, write: (value: number) => string): string {
   if (typeof value === "number") return write(value);
   if (typeof value === "bigint") return `0x${value.toString(16)}`;
-  if ("slot" in value) return `$${value.slot}`;
+  if ("slot" in value) return `${value.negated ? "-" : ""}$${value.slot}`;
   if ("fd" in value) return `{${value.fd}}`;
   return explainData(value.data);
 }

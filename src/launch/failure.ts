@@ -1,6 +1,6 @@
 /** A launcher's report of failure in the user's words. */
 import { CLONE_NEWUSER } from "../../ffi/constants.ts";
-import { describeErrno, ENOSPC, EPERM, EUSERS, SyscallError } from "../../ffi/errno.ts";
+import { describeErrno, ENOSPC, EPERM, ETIMEDOUT, EUSERS, SyscallError } from "../../ffi/errno.ts";
 import type { LaunchPlan, LaunchReport, Op } from "../../ffi/launcher/wire.ts";
 import { DevboxError } from "../core/errors.ts";
 
@@ -42,7 +42,10 @@ export function launchError(plan: LaunchPlan, report: FailedReport, failure: Lau
   if (errno === 0) return helperError(step, detail, cause);
   const denial = makesUserNamespace(failure) ? denials[errno] : undefined;
   if (denial !== undefined) return new DevboxError("USERNS_DENIED", { step, ...denial, cause });
-  return new DevboxError("LAUNCH_FAILED", { step, because: describeErrno(errno), cause });
+  // For a program that was waited for; errno(3) speaks of connections.
+  const because =
+    errno === ETIMEDOUT && failure.op.kind === "fail" ? "it took too long (ETIMEDOUT)" : describeErrno(errno);
+  return new DevboxError("LAUNCH_FAILED", { step, because, cause });
 }
 
 /** The helpers that a plan waits for write id maps; what they have to say, they have written to stderr. */

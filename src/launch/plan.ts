@@ -11,6 +11,7 @@
  * The builder checks nothing that the encoder checks: a wrong plan is found when it is encoded or explained.
  */
 import { __WALL, O_CLOEXEC, SIGCHLD } from "../../ffi/constants.ts";
+import { wire } from "../../ffi/launcher/format.ts";
 import type { Argument, Data, LaunchPlan, Op, SyscallOp } from "../../ffi/launcher/wire.ts";
 import type { SyscallName } from "../../ffi/syscalls.ts";
 
@@ -49,6 +50,8 @@ interface OpAppender {
   syscall(label: string, call: SyscallName, args: readonly Argument[], options?: SyscallOptions): void;
   /** A slot that nobody else uses. */
   slot(): number;
+  /** Append what `steps` does; the slots that it takes by `slot` (or `fork`, `pipe`) are free again afterwards. */
+  scoped(steps: () => void): void;
   /**
    * A slot for descriptors: saving another one in it closes the one before. The last is closed when the process executes a
    * program. It must not be closed by hand.
@@ -122,13 +125,23 @@ function opAppender(title: string): OpAppender {
   const descriptors = new Set<number>();
   let slots = 0;
   let marks = 0;
+  /** Slots of scopes count down from the last, so that none was ever a descriptor's, which would be closed by being saved to. */
+  let scopes = 0;
+  let last: number = wire.MAX_SLOTS;
   return {
     add: (op) => void ops.push(op),
     syscall: (label, call, args, options) => {
       const replace = options?.save !== undefined && descriptors.has(options.save);
       ops.push({ kind: "syscall", label, call, args, ...options, ...(replace ? { replace } : {}) });
     },
-    slot: () => slots++,
+    slot: () => (scopes > 0 ? --last : slots++),
+    scoped: (steps) => {
+      const before = last;
+      scopes += 1;
+      steps();
+      scopes -= 1;
+      last = before;
+    },
     descriptor: () => {
       descriptors.add(slots);
       return slots++;

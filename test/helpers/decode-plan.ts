@@ -2,7 +2,7 @@
 import { firstNamedFd, wire } from "../../ffi/launcher/format.ts";
 
 export interface DecodedArgument {
-  readonly tag: "immediate" | "data" | "slot";
+  readonly tag: "immediate" | "data" | "slot" | "negated slot";
   readonly value: bigint;
 }
 
@@ -25,7 +25,7 @@ export interface DecodedPlan {
   readonly relocations: readonly { readonly at: number; readonly to: number }[];
 }
 
-const tags = ["immediate", "data", "slot"] as const;
+const tags = ["immediate", "data", "slot", "negated slot"] as const;
 
 export function decodePlan(bytes: Uint8Array): DecodedPlan {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

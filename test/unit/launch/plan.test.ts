@@ -86,3 +86,18 @@ test("what is finished does not change when the builder goes on, and can be enco
   expect(finished.ops.length).toBe(length);
   for (const architecture of ["x86_64", "aarch64"] as const) encodePlan(finished, architecture);
 });
+
+test("slots of a scope are free again after it, and never those of descriptors", () => {
+  const plan = beginPlan("scopes");
+  const first = plan.slot();
+  const taken: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    plan.scoped(() => {
+      taken.push(plan.slot(), plan.slot());
+      plan.scoped(() => taken.push(plan.slot()));
+    });
+  }
+  const [next, descriptor] = [plan.slot(), plan.descriptor()];
+  expect(taken.slice(3)).toEqual([...taken.slice(0, 3)].concat(taken.slice(0, 3)));
+  expect(new Set([first, next, descriptor, ...taken]).size).toBe(6);
+});

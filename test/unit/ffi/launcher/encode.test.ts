@@ -35,6 +35,7 @@ const argument: fc.Arbitrary<Argument> = fc.oneof(
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
   block.map((data) => ({ data })),
   fc.nat(wire.MAX_SLOTS - 1).map((slot) => ({ slot })),
+  fc.nat(wire.MAX_SLOTS - 1).map((slot) => ({ slot, negated: true as const })),
   fc.constantFrom(...fdNames).map((fd) => ({ fd })),
 );
 const syscall: fc.Arbitrary<SyscallOp> = fc.record({
@@ -64,7 +65,8 @@ function expectArgument(decoded: DecodedPlan, actual: DecodedArgument | undefine
     expect(actual?.tag).toBe("data");
     expect(Number(actual?.value) % 8).toBe(0);
     expectData(decoded, Number(actual?.value), value.data);
-  } else if ("slot" in value) expect(actual).toEqual({ tag: "slot", value: BigInt(value.slot) });
+  } else if ("slot" in value)
+    expect(actual).toEqual({ tag: value.negated ? "negated slot" : "slot", value: BigInt(value.slot) });
   else expect(actual).toEqual({ tag: "immediate", value: namedFd(fdNames.indexOf(value.fd)) });
 }
 
