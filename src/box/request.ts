@@ -14,4 +14,8 @@ export interface RunRequest {
   readonly quiet: boolean;
   /** Print the launch plan instead of executing it. */
   readonly explain: boolean;
+  /** Leave it running in the background. */
+  readonly detach: boolean;
+  /** A new file that gets the id; undefined: none. */
+  readonly cidFile: string | undefined;
 }

@@ -1,6 +1,7 @@
 /** What a `run` asks for, independent of where it came from (flags today, devcontainer.json later). */
 
 import type { PortMapping } from "../core/ports.ts";
+import type { LinuxResources } from "../oci/runtime.ts";
 
 export type NetworkMode = "none" | "host" | "slirp4netns";
 
@@ -67,6 +68,41 @@ export interface RunOptions {
   readonly stopTimeoutSeconds: number;
   /** Keep the box after its end (`--keep`, `--name` without `--rm`). */
   readonly keep: boolean;
+  readonly restart: RestartPolicy;
+  readonly health: HealthRequest;
+  /** Limits of the control group; empty: none are asked for. */
+  readonly resources: LinuxResources;
+  readonly log: LogOptions;
+  /** As the user wrote it (`ctrl-p,ctrl-q`); undefined: the default. */
+  readonly detachKeys: string | undefined;
+}
+
+/** What happens when a detached box ends by itself. */
+export interface RestartPolicy {
+  readonly name: "no" | "on-failure" | "always" | "unless-stopped";
+  /** Of `on-failure`; 0: as often as it fails. */
+  readonly maximumRetries: number;
+}
+
+/** What is asked for over the image's HEALTHCHECK; members left out are the image's, or the default. Milliseconds. */
+export interface HealthRequest {
+  readonly disabled?: true;
+  /** For `/bin/sh -c` of the box. */
+  readonly command?: string;
+  readonly intervalMs?: number;
+  readonly timeoutMs?: number;
+  readonly retries?: number;
+  readonly startPeriodMs?: number;
+  readonly startIntervalMs?: number;
+}
+
+/** The log of a detached box. */
+export interface LogOptions {
+  readonly driver: "local" | "none";
+  /** A file is rotated before it grows larger; 0: never. */
+  readonly maxBytes: number;
+  /** Files that are kept, the current one among them. */
+  readonly maxFiles: number;
 }
 
 export interface SecurityOptions {

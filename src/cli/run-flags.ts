@@ -1,4 +1,5 @@
 /** The flags of `run`, spelled as docker and podman spell them. Definitions only; `run-options.ts` reads the values. */
+import { longLifeFlags } from "./box-flags.ts";
 import { type ArgumentDefs, everyCommand, progressOptions } from "./command.ts";
 
 /** Headings of the help. */
@@ -29,13 +30,13 @@ export const runFlags = {
     type: "boolean",
     alias: "i",
     group: inGroup.process,
-    description: "Pass stdin to the command (default; -i=false gives it /dev/null)",
+    description: "Pass stdin to the command (default in the foreground; -i=false gives it /dev/null)",
   },
   tty: {
     type: "boolean",
     alias: "t",
     group: inGroup.process,
-    description: "Give the command a terminal (default when stdin and stdout are one; -t=false: never)",
+    description: "Give the command a terminal (default in the foreground of one; -t=false: never)",
   },
   env: {
     type: "string",
@@ -195,6 +196,12 @@ export const runFlags = {
     description: "Kernel parameter of the box's namespaces",
   },
 
+  detach: {
+    type: "boolean",
+    alias: "d",
+    group: inGroup.lifetime,
+    description: "Leave it running in the background, and print its id",
+  },
   name: {
     type: "string",
     group: inGroup.lifetime,
@@ -204,7 +211,7 @@ export const runFlags = {
   rm: {
     type: "boolean",
     group: inGroup.lifetime,
-    description: "Remove the box at its end (default without --name and --keep)",
+    description: "Remove the box at its end (default without --detach, --name and --keep)",
   },
   keep: { type: "boolean", group: inGroup.lifetime, description: "Keep the box and its files after its end" },
   label: {
@@ -219,15 +226,16 @@ export const runFlags = {
     type: "string",
     group: inGroup.lifetime,
     valueHint: "SIGNAL",
-    description: "Noted in the box for whoever stops it; default: the image's",
+    description: "What devbox stop sends; default: the image's, or SIGTERM",
   },
   "stop-timeout": {
     type: "string",
     group: inGroup.lifetime,
     valueHint: "SECONDS",
     default: "10",
-    description: "How long whoever stops the box, or closes its terminal, waits before SIGKILL",
+    description: "How long devbox stop, or a closed terminal, waits before SIGKILL",
   },
+  ...longLifeFlags,
 
   pull: {
     type: "enum",

@@ -8,6 +8,7 @@ import { DevboxError } from "../core/errors.ts";
 import { parsePort } from "../network/ports.ts";
 import { parseUlimit } from "../sandbox/rlimits.ts";
 import { parseAddHosts } from "./add-host.ts";
+import { checkCidFile, longLifeOptions } from "./box-values.ts";
 import type { Values } from "./command.ts";
 import type { runFlags } from "./run-flags.ts";
 import { parseSecurityOptions } from "./run-security.ts";
@@ -50,6 +51,7 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     ...processOptions(values, around),
     ...fileOptions(values, around),
     ...lifetimeOptions(values),
+    ...longLifeOptions(values),
     network,
     ports: network === "slirp4netns" ? values.publish.flatMap(parsePort) : [],
     dns: values.dns.map(checkNameServer),
@@ -68,8 +70,22 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     tlsVerify: values["tls-verify"],
     quiet: values.quiet ?? false,
     explain: values.explain ?? false,
+    detach: values.detach ?? false,
+    cidFile: checkCidFile(values.cidfile),
   };
+  refuseTogether(options, request);
   return { request, notices: [...notices, ...portNotices(values, network), ...hostNotices] };
+}
+
+/** As docker: a box cannot be removed at its end and started again. */
+function refuseTogether({ keep, restart }: RunOptions, { detach }: RunRequest): void {
+  if (restart.name === "no") return;
+  if (!keep) throw new DevboxError("USAGE", { step: "devbox run: --rm and --restart contradict each other" });
+  if (detach) return;
+  throw new DevboxError("USAGE", {
+    step: "devbox run: --restart is for boxes in the background",
+    hint: "add --detach; devbox attach shows what it prints",
+  });
 }
 
 /** docker takes an empty value for none: `--name "$NAME"` in scripts. */
@@ -109,8 +125,9 @@ function processOptions(values: RunValues, { env, onTerminal }: Surroundings): P
     ],
     hostname,
     init: values.init ?? false,
-    interactive: values.interactive ?? true,
-    tty: values.tty ?? onTerminal,
+    // In the background only where it is asked for, as in docker: nobody is there yet.
+    interactive: values.interactive ?? !values.detach,
+    tty: values.tty ?? (onTerminal && !values.detach),
     ulimits: values.ulimit.map(parseUlimit),
     user: unlessEmpty(values.user),
     workdir,
@@ -157,7 +174,7 @@ function refuseTwoOnOne(targets: readonly string[]): void {
 function lifetimeOptions(
   values: RunValues,
 ): Pick<RunOptions, "keep" | "labels" | "name" | "stopSignal" | "stopTimeoutSeconds"> {
-  const { rm, keep } = values;
+  const { rm, keep, detach } = values;
   const name = unlessEmpty(values.name);
   if (rm && keep) {
     throw new DevboxError("USAGE", { step: "devbox run: --rm and --keep contradict each other" });
@@ -165,7 +182,7 @@ function lifetimeOptions(
   const stopSignal = unlessEmpty(values["stop-signal"]);
   return {
     name,
-    keep: keep ?? (rm === undefined ? name !== undefined : !rm),
+    keep: keep ?? (rm === undefined ? detach === true || name !== undefined : !rm),
     labels: parsePairs("--label", values.label, "project=web", ""),
     stopSignal: stopSignal === undefined ? undefined : checkSignal(stopSignal),
     stopTimeoutSeconds: parseSeconds("--stop-timeout", values["stop-timeout"]),

@@ -38,6 +38,18 @@ export interface ImageExecution {
   readonly WorkingDir?: string;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly StopSignal?: string;
+  readonly Healthcheck?: ImageHealthcheck;
+}
+
+/** docker's HEALTHCHECK (moby image/spec/v1.2.md); durations in nanoseconds, 0: the default. */
+export interface ImageHealthcheck {
+  /** `["NONE"]`, `["CMD", program, …]` or `["CMD-SHELL", text]`; empty: inherited. */
+  readonly Test?: readonly string[];
+  readonly Interval?: number;
+  readonly Timeout?: number;
+  readonly StartPeriod?: number;
+  readonly StartInterval?: number;
+  readonly Retries?: number;
 }
 
 export interface ImageHistory {

@@ -1,6 +1,6 @@
 /** The image config from bytes (image-spec config.md, and what docker adds to it and leaves out of it). */
 import { DevboxError } from "../core/errors.ts";
-import type { ImageConfig, ImageExecution, ImageHistory, Manifest } from "./image.ts";
+import type { ImageConfig, ImageExecution, ImageHealthcheck, ImageHistory, Manifest } from "./image.ts";
 import {
   expected,
   type JsonPlace,
@@ -9,6 +9,7 @@ import {
   parseJson,
   readArray,
   readBoolean,
+  readInteger,
   readMap,
   readObject,
   readString,
@@ -65,6 +66,18 @@ function readExecution(place: JsonPlace): ImageExecution {
     ...optional(place, "WorkingDir", readString),
     ...optional(place, "Labels", readStringMap),
     ...optional(place, "StopSignal", readString),
+    ...optional(place, "Healthcheck", readHealthcheck),
+  };
+}
+
+function readHealthcheck(place: JsonPlace): ImageHealthcheck {
+  return {
+    ...optional(place, "Test", readStrings),
+    ...optional(place, "Interval", (number) => readInteger(number)),
+    ...optional(place, "Timeout", (number) => readInteger(number)),
+    ...optional(place, "StartPeriod", (number) => readInteger(number)),
+    ...optional(place, "StartInterval", (number) => readInteger(number)),
+    ...optional(place, "Retries", (number) => readInteger(number)),
   };
 }
 

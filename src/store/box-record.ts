@@ -1,6 +1,7 @@
 /** `boxes/<id>/state.json`: reading and writing the record of a box. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import type { PortMapping } from "../core/ports.ts";
 import {
   expected,
   type JsonDocument,
@@ -17,7 +18,7 @@ import {
 } from "../oci/json.ts";
 import { readDigest } from "../oci/parse.ts";
 import { storeError } from "./atomic-write.ts";
-import type { BoxPaths, BoxRecord } from "./types.ts";
+import type { BoxPaths, BoxRecord, BoxStatus } from "./types.ts";
 
 const maxRecordBytes = 4 * 1024 * 1024;
 
@@ -64,7 +65,18 @@ function toRecord(place: JsonPlace): BoxRecord {
     status: readStatus(member(place, "status")),
     ...optional(place, "manifestDigest", readDigest),
     ...optional(place, "pid", readInteger),
+    ...optional(place, "startTime", readInteger),
+    ...optional(place, "bootId", readString),
+    ...optional(place, "monitorPid", readInteger),
+    ...optional(place, "monitorStartTime", readInteger),
+    ...optional(place, "startedAt", readString),
+    ...optional(place, "finishedAt", readString),
     ...optional(place, "exitCode", readInteger),
+    ...optional(place, "error", readString),
+    ...optional(place, "oomKilled", readBoolean),
+    ...optional(place, "restartCount", readInteger),
+    ...optional(place, "stopped", readTrue),
+    ...optional(place, "ports", (ports) => readArray(ports, readPort)),
   };
 }
 
@@ -72,8 +84,22 @@ function readVersion(place: JsonPlace): 1 {
   return place.value === 1 ? 1 : expected(place, "1, the version that this devbox knows");
 }
 
-function readStatus(place: JsonPlace): BoxRecord["status"] {
-  const { value } = place;
-  if (value === "created" || value === "running" || value === "exited") return value;
-  return expected(place, '"created", "running" or "exited"');
+function readPort(place: JsonPlace): PortMapping {
+  const protocol = readString(member(place, "protocol"));
+  return {
+    hostIp: readString(member(place, "hostIp")),
+    hostPort: readInteger(member(place, "hostPort")),
+    containerPort: readInteger(member(place, "containerPort")),
+    protocol: protocol === "udp" ? "udp" : "tcp",
+  };
+}
+
+function readTrue(place: JsonPlace): true {
+  return place.value === true ? true : expected(place, "true");
+}
+
+const statuses: readonly BoxStatus[] = ["created", "running", "paused", "restarting", "exited"];
+
+function readStatus(place: JsonPlace): BoxStatus {
+  return statuses.find((status) => status === place.value) ?? expected(place, `one of ${statuses.join(", ")}`);
 }

@@ -15,7 +15,7 @@ import { randomBoxName } from "./box-names.ts";
 import { readBoxRecord, writeBoxRecord } from "./box-record.ts";
 import { isNamed, moveToTrash } from "./layers.ts";
 import { type Lock, tryLock, waitForLock } from "./locks.ts";
-import { referencesLockPath } from "./paths.ts";
+import { boxPaths, referencesLockPath } from "./paths.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { BoxPaths, BoxRecord, Store } from "./types.ts";
 
@@ -32,17 +32,6 @@ export interface CreatedBox {
 const idPattern = /^[0-9a-f]{64}$/;
 /** docker's names (daemon/names/names.go): two characters at least. */
 const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-
-export function boxPaths(store: Store, id: string): BoxPaths {
-  const directory = join(store.boxes, id);
-  return {
-    id,
-    directory,
-    config: join(directory, "config.json"),
-    state: join(directory, "state.json"),
-    lock: join(store.boxes, ".live", id),
-  };
-}
 
 /**
  * Make a box: directory, name, lock, record. From here on prune keeps its layers.

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Digest } from "../oci/descriptor.ts";
 import { digestAlgorithm, digestHex } from "../oci/digest.ts";
-import type { Store } from "./types.ts";
+import type { BoxPaths, Store } from "./types.ts";
 
 /** image-spec image-layout.md "blobs". */
 export function blobPath(store: Store, digest: Digest): string {
@@ -42,4 +42,15 @@ export function indexLockPath(store: Store): string {
  */
 export function referencesLockPath(store: Store): string {
   return join(store.locks, "references");
+}
+
+export function boxPaths(store: Store, id: string): BoxPaths {
+  const directory = join(store.boxes, id);
+  return {
+    id,
+    directory,
+    config: join(directory, "config.json"),
+    state: join(directory, "state.json"),
+    lock: join(store.boxes, ".live", id),
+  };
 }

@@ -1,5 +1,6 @@
 /** The store as plain data; the functions stand beside. */
 
+import type { PortMapping } from "../core/ports.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import type { ImageConfig, Manifest } from "../oci/image.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -49,6 +50,12 @@ export interface BoxPaths {
   readonly lock: string;
 }
 
+/**
+ * Where a box is in its life. `restarting`: it has ended, and waits to be started again as its restart policy says.
+ * "running" in a record may be out of date: `boxState` tells.
+ */
+export type BoxStatus = "created" | "running" | "paused" | "restarting" | "exited";
+
 /** `boxes/<id>/state.json`. */
 export interface BoxRecord {
   readonly version: 1;
@@ -64,9 +71,48 @@ export interface BoxRecord {
   readonly labels: Readonly<Record<string, string>>;
   /** Remove the box when it has ended. */
   readonly ephemeral: boolean;
-  readonly status: "created" | "running" | "exited";
-  /** Host pid of the init process while running. */
+  readonly status: BoxStatus;
+  /** Host pid of the init process while running or paused. */
   readonly pid?: number;
+  /** Field 22 of /proc/PID/stat (proc_pid_stat(5)): with `bootId`, that of `pid`, which is another process's otherwise. */
+  readonly startTime?: number;
+  /** Of the machine's run in which `pid` and `monitorPid` were given. */
+  readonly bootId?: string;
+  /** The launcher that watches a detached box, or waits to start it again; of a box in the foreground, nothing. */
+  readonly monitorPid?: number;
+  /** As `startTime`, of `monitorPid`. */
+  readonly monitorStartTime?: number;
+  /** When it was started last (ISO 8601). */
+  readonly startedAt?: string;
+  /** When it ended last. */
+  readonly finishedAt?: string;
   /** Wait status as an exit code, once known. */
   readonly exitCode?: number;
+  /** Why it could not be started, in words. */
+  readonly error?: string;
+  /** The kernel has killed one of its processes for want of memory. */
+  readonly oomKilled?: boolean;
+  /** How often its restart policy has started it again since the user did. */
+  readonly restartCount?: number;
+  /** The user has ended it: its restart policy leaves it alone. */
+  readonly stopped?: true;
+  /** Ports as they are bound while it runs, free ones filled in. */
+  readonly ports?: readonly PortMapping[];
+  /** Not in the file of the record: `boxState` adds it. */
+  readonly health?: BoxHealth;
+}
+
+/** `boxes/<id>/health.json`: what the checks of its health have found since it was started. */
+export interface BoxHealth {
+  readonly status: "starting" | "healthy" | "unhealthy";
+  readonly failingStreak: number;
+  /** The last five, oldest first. */
+  readonly log: readonly {
+    /** ISO 8601. */
+    readonly start: string;
+    readonly end: string;
+    readonly exitCode: number;
+    /** At most 4096 characters. */
+    readonly output: string;
+  }[];
 }

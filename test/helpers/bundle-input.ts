@@ -51,6 +51,11 @@ export function runOptions(changes: Partial<RunOptions> = {}): RunOptions {
     stopSignal: undefined,
     stopTimeoutSeconds: 10,
     keep: false,
+    restart: { name: "no", maximumRetries: 0 },
+    health: {},
+    resources: {},
+    log: { driver: "local", maxBytes: 20 * 1024 * 1024, maxFiles: 5 },
+    detachKeys: undefined,
     ...changes,
   };
 }

@@ -17,6 +17,8 @@ try {
       tlsVerify: true,
       quiet: true,
       explain: false,
+      detach: false,
+      cidFile: undefined,
     }),
   );
 } catch (error) {

@@ -30,6 +30,8 @@ const prepare = async (options: Partial<RunOptions>, helpers: Partial<typeof fac
     tlsVerify: true,
     quiet: true,
     explain: false,
+    detach: false,
+    cidFile: undefined,
   };
   const box = await makeBox(context, around, { kind: "directory", path: root }, request);
   try {

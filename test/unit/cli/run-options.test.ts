@@ -38,6 +38,8 @@ test("nothing but an image", () => {
       tlsVerify: true,
       quiet: false,
       explain: false,
+      detach: false,
+      cidFile: undefined,
       options: {
         command: [],
         entrypoint: undefined,
@@ -67,6 +69,11 @@ test("nothing but an image", () => {
         stopSignal: undefined,
         stopTimeoutSeconds: 10,
         keep: false,
+        restart: { name: "no", maximumRetries: 0 },
+        health: {},
+        resources: {},
+        log: { driver: "local", maxBytes: 20_971_520, maxFiles: 5 },
+        detachKeys: undefined,
       },
     },
   });

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { readBoxRecord, writeBoxRecord } from "../../../src/store/box-record.ts";
 import {
-  boxPaths,
   createBox,
   findBox,
   finishBox,
@@ -13,6 +12,7 @@ import {
   removeBox,
   sweepBoxes,
 } from "../../../src/store/boxes.ts";
+import { boxPaths } from "../../../src/store/paths.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { putImage, type TemporaryStore, temporaryStore } from "../../helpers/temporary-store.ts";
 
