@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { SecurityOptions } from "../bundle/options.ts";
 import { DevboxError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { decodeExactly } from "../oci/exact-json.ts";
 import { badFlag, parseJson } from "./run-values.ts";
 
 /** What the options of `--security-opt` ask for together, and what is accepted without effect. */
@@ -78,7 +79,7 @@ function seccompOf(text: string, value: string | undefined): SecurityOptions["se
   } catch (cause) {
     throw new DevboxError("USAGE", { step, cause, hint: "give a file, or seccomp=unconfined" });
   }
-  const profile = parseJson(content, (cause) => new DevboxError("BAD_CONFIG", { step, cause }));
+  const profile = parseJson(content, (cause) => new DevboxError("BAD_CONFIG", { step, cause }), decodeExactly);
   return { profile };
 }
 

@@ -104,9 +104,13 @@ export function parseEntrypoint(text: string): readonly string[] {
 }
 
 /** JSON, or the error that `wrong` makes of what is wrong with it. */
-export function parseJson(text: string, wrong: (cause: unknown) => DevboxError): unknown {
+export function parseJson(
+  text: string,
+  wrong: (cause: unknown) => DevboxError,
+  decode: (text: string) => unknown = JSON.parse,
+): unknown {
   try {
-    return JSON.parse(text);
+    return decode(text);
   } catch (cause) {
     throw wrong(cause);
   }

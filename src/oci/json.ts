@@ -22,15 +22,23 @@ export interface JsonPlace {
 
 export type Reader<T> = (place: JsonPlace) => T;
 
-/** Decode a document. The byte order mark, invalid UTF-8 and more than `maxBytes` are refused. */
-export function parseJson(bytes: Uint8Array, document: JsonDocument, maxBytes: number): JsonPlace {
+/**
+ * Decode a document. The byte order mark, invalid UTF-8 and more than `maxBytes` are refused. `decode`: `decodeExactly` where
+ * integers of 64 bits count.
+ */
+export function parseJson(
+  bytes: Uint8Array,
+  document: JsonDocument,
+  maxBytes: number,
+  decode: (text: string) => unknown = JSON.parse,
+): JsonPlace {
   const root: JsonPlace = { value: undefined, path: "", document };
   if (bytes.byteLength > maxBytes) {
     return fail(root, `it has ${bytes.byteLength} bytes; at most ${maxBytes} are accepted`);
   }
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    return { ...root, value: JSON.parse(text) };
+    return { ...root, value: decode(text) };
   } catch {
     return fail(root, "it is not valid JSON");
   }
@@ -52,6 +60,7 @@ function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "bigint") return String(value);
   const text = JSON.stringify(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
@@ -99,6 +108,19 @@ export function readInteger(place: JsonPlace, min = 0, max = Number.MAX_SAFE_INT
   const { value } = place;
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
   return expected(place, max === Number.MAX_SAFE_INTEGER ? `an integer ≥ ${min}` : `an integer from ${min} to ${max}`);
+}
+
+/** An integer up to 64 bits; a bigint only where a number would not be exact. */
+export function readInteger64(place: JsonPlace, min: bigint, max: bigint): number | bigint {
+  const { value } = place;
+  const isInteger = typeof value === "bigint" || (typeof value === "number" && Number.isSafeInteger(value));
+  if (isInteger && value >= min && value <= max) return value;
+  return expected(place, `an integer from ${min} to ${max}`);
+}
+
+/** One of the words that there are. */
+export function readOneOf<T extends string>(place: JsonPlace, words: readonly T[]): T {
+  return words.find((word) => word === place.value) ?? expected(place, `one of ${words.join(", ")}`);
 }
 
 export function readArray<T>(place: JsonPlace, read: Reader<T>, maxItems = 10_000): T[] {

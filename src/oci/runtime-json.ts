@@ -1,29 +1,37 @@
 /** config.json as text. */
-import type { Rlimit, RuntimeConfig } from "./runtime.ts";
 
-/**
- * The text of config.json (runtime-spec config.md), valid for any runtime. Resource limits are spliced in as text,
- * since "unlimited" is 2^64-1 there, which no JavaScript number holds.
- */
-export function formatRuntimeConfig(config: RuntimeConfig): string {
-  const { process, ...outer } = config;
-  const { rlimits, ...inner } = process;
-  const processText =
-    rlimits === undefined
-      ? JSON.stringify(inner)
-      : append(inner, "rlimits", `[${rlimits.map(formatRlimit).join(",")}]`);
-  return append(outer, "process", processText);
+import type { Integer64, ParsedConfig, Rlimit, RuntimeConfig } from "./runtime.ts";
+import { infinity64 } from "./runtime-words.ts";
+
+/** The text of config.json (runtime-spec config.md), valid for any runtime; integers of 64 bits are exact. */
+export function formatRuntimeConfig(config: RuntimeConfig | ParsedConfig): string {
+  const { process } = config;
+  if (process?.rlimits === undefined) return formatExactly(config);
+  return formatExactly({ ...config, process: { ...process, rlimits: process.rlimits.map(withNumbers) } });
 }
 
-/** An object, never empty, with one more member whose value is text already. */
-function append(object: object, key: string, valueText: string): string {
-  return `${JSON.stringify(object).slice(0, -1)},${JSON.stringify(key)}:${valueText}}`;
+function withNumbers({ type, soft, hard }: Rlimit): Rlimit {
+  return { type, soft: toNumber(soft), hard: toNumber(hard) };
 }
 
-function formatRlimit({ type, soft, hard }: Rlimit): string {
-  return `{"type":${JSON.stringify(type)},"soft":${formatLimit(soft)},"hard":${formatLimit(hard)}}`;
+function toNumber(limit: Rlimit["soft"]): Integer64 {
+  return limit === "unlimited" ? infinity64 : limit;
 }
 
-function formatLimit(limit: number | "unlimited"): string {
-  return limit === "unlimited" ? "18446744073709551615" : String(limit);
+/** JSON.stringify, which does ten times the work in the same time, where there are no bigints: it refuses those. */
+function formatExactly(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (error instanceof TypeError) return format(value);
+    throw error;
+  }
+}
+
+function format(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (Array.isArray(value)) return `[${value.map(format).join(",")}]`;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${format(member)}`).join(",")}}`;
 }

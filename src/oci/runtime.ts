@@ -1,5 +1,8 @@
 /** config.json and state of the runtime-spec 1.2 for Linux (config.md, config-linux.md, runtime.md), as types. */
 
+/** An integer up to 64 bits: a bigint only where no JavaScript number is exact. */
+export type Integer64 = number | bigint;
+
 /** runtime-spec config-linux.md "User namespace mappings". */
 export interface IdMapping {
   readonly containerID: number;
@@ -32,6 +35,9 @@ export interface RuntimeConfig {
   readonly linux: LinuxConfig;
 }
 
+/** A config.json that was read: `create` needs no process (runtime-spec config.md "Process"), only `start` does. */
+export type ParsedConfig = Omit<RuntimeConfig, "process"> & { readonly process: RuntimeProcess | undefined };
+
 export interface RuntimeProcess {
   readonly terminal?: boolean;
   readonly consoleSize?: { readonly height: number; readonly width: number };
@@ -56,9 +62,9 @@ export interface Scheduler {
   readonly nice?: number;
   readonly priority?: number;
   readonly flags?: readonly string[];
-  readonly runtime?: number;
-  readonly deadline?: number;
-  readonly period?: number;
+  readonly runtime?: Integer64;
+  readonly deadline?: Integer64;
+  readonly period?: Integer64;
 }
 
 /** ioprio_set(2): priority 0 to 7. */
@@ -82,11 +88,11 @@ export interface Capabilities {
   readonly ambient: readonly string[];
 }
 
-/** `type` as in getrlimit(2): `RLIMIT_NOFILE`. `unlimited` is 2^64-1, which JSON numbers cannot hold exactly. */
+/** `type` as in getrlimit(2): `RLIMIT_NOFILE`. `unlimited` is 2^64-1 in config.json. */
 export interface Rlimit {
   readonly type: string;
-  readonly soft: number | "unlimited";
-  readonly hard: number | "unlimited";
+  readonly soft: Integer64 | "unlimited";
+  readonly hard: Integer64 | "unlimited";
 }
 
 /** `type: "bind"` or option bind/rbind makes a bind mount; options as in mount(8). */
@@ -151,9 +157,9 @@ export interface LinuxResources {
   readonly devices?: readonly DeviceRule[];
   readonly memory?: MemoryResources;
   readonly cpu?: CpuResources;
-  readonly pids?: { readonly limit: number };
+  readonly pids?: { readonly limit: Integer64 };
   readonly blockIO?: BlockIoResources;
-  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: Integer64 }[];
   readonly network?: NetworkResources;
   readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>;
   /** cgroup v2: file name → text. */
@@ -172,12 +178,12 @@ export interface DeviceRule {
 
 /** Bytes. */
 export interface MemoryResources {
-  readonly limit?: number;
-  readonly reservation?: number;
+  readonly limit?: Integer64;
+  readonly reservation?: Integer64;
   /** Memory and swap together. */
-  readonly swap?: number;
-  readonly kernel?: number;
-  readonly kernelTCP?: number;
+  readonly swap?: Integer64;
+  readonly kernel?: Integer64;
+  readonly kernelTCP?: Integer64;
   readonly swappiness?: number;
   readonly disableOOMKiller?: boolean;
   readonly useHierarchy?: boolean;
@@ -215,7 +221,7 @@ export interface BlockIoResources {
 export interface ThrottleDevice {
   readonly major: number;
   readonly minor: number;
-  readonly rate: number;
+  readonly rate: Integer64;
 }
 
 export interface NetworkResources {
@@ -265,8 +271,8 @@ export interface SeccompRule {
 
 export interface SeccompArgument {
   readonly index: number;
-  readonly value: number;
-  readonly valueTwo?: number;
+  readonly value: Integer64;
+  readonly valueTwo?: Integer64;
   readonly op:
     | "SCMP_CMP_NE"
     | "SCMP_CMP_LT"

@@ -1,57 +1,11 @@
 /**
- * Linux capabilities (capabilities(7)): the table, docker's default set, what `--cap-add` and `--cap-drop` make of it,
+ * Linux capabilities (capabilities(7)): docker's default set, what `--cap-add` and `--cap-drop` make of it,
  * and the five sets that a process of the box starts with.
  */
 import { DevboxError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Capabilities } from "../oci/runtime.ts";
-
-/** All 41 capabilities by number (linux/capability.h); CAP_CHECKPOINT_RESTORE is the last, since 5.9. */
-export const capabilityNames = [
-  "CAP_CHOWN",
-  "CAP_DAC_OVERRIDE",
-  "CAP_DAC_READ_SEARCH",
-  "CAP_FOWNER",
-  "CAP_FSETID",
-  "CAP_KILL",
-  "CAP_SETGID",
-  "CAP_SETUID",
-  "CAP_SETPCAP",
-  "CAP_LINUX_IMMUTABLE",
-  "CAP_NET_BIND_SERVICE",
-  "CAP_NET_BROADCAST",
-  "CAP_NET_ADMIN",
-  "CAP_NET_RAW",
-  "CAP_IPC_LOCK",
-  "CAP_IPC_OWNER",
-  "CAP_SYS_MODULE",
-  "CAP_SYS_RAWIO",
-  "CAP_SYS_CHROOT",
-  "CAP_SYS_PTRACE",
-  "CAP_SYS_PACCT",
-  "CAP_SYS_ADMIN",
-  "CAP_SYS_BOOT",
-  "CAP_SYS_NICE",
-  "CAP_SYS_RESOURCE",
-  "CAP_SYS_TIME",
-  "CAP_SYS_TTY_CONFIG",
-  "CAP_MKNOD",
-  "CAP_LEASE",
-  "CAP_AUDIT_WRITE",
-  "CAP_AUDIT_CONTROL",
-  "CAP_SETFCAP",
-  "CAP_MAC_OVERRIDE",
-  "CAP_MAC_ADMIN",
-  "CAP_SYSLOG",
-  "CAP_WAKE_ALARM",
-  "CAP_BLOCK_SUSPEND",
-  "CAP_AUDIT_READ",
-  "CAP_PERFMON",
-  "CAP_BPF",
-  "CAP_CHECKPOINT_RESTORE",
-] as const;
-
-export type CapabilityName = (typeof capabilityNames)[number];
+import { type CapabilityName, capabilityNames } from "../oci/runtime-words.ts";
 
 /** What a box has unless told otherwise: docker's set (moby, daemon/pkg/oci/caps/defaults.go). */
 export const defaultCapabilities: readonly CapabilityName[] = [

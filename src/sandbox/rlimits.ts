@@ -19,9 +19,10 @@ import {
 } from "../../ffi/constants.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Rlimit } from "../oci/runtime.ts";
+import { infinity64, type RlimitType } from "../oci/runtime-words.ts";
 
 /** getrlimit(2). */
-const rlimits = {
+const rlimits: Readonly<Record<RlimitType, number>> = {
   RLIMIT_CPU,
   RLIMIT_FSIZE,
   RLIMIT_DATA,
@@ -38,9 +39,7 @@ const rlimits = {
   RLIMIT_NICE,
   RLIMIT_RTPRIO,
   RLIMIT_RTTIME,
-} as const;
-
-const infinity = 0xffff_ffff_ffff_ffffn;
+};
 
 export interface Ulimit {
   /** As the user writes it: `nofile`. */
@@ -100,8 +99,8 @@ export function rlimitNumber(type: string): number {
 }
 
 /** As struct rlimit64 holds it. */
-export function limitValue(limit: number | "unlimited"): bigint {
-  return limit === "unlimited" ? infinity : BigInt(limit);
+export function limitValue(limit: Rlimit["soft"]): bigint {
+  return limit === "unlimited" ? infinity64 : BigInt(limit);
 }
 
 /** struct rlimit64 of prlimit64(2): soft, then hard, 8 bytes each. */

@@ -1,6 +1,7 @@
 /** Comparisons of a system call's arguments, which have 64 bits, by BPF, which has 32 (seccomp(2)). */
 import { DevboxError } from "../core/errors.ts";
-import type { SeccompArgument } from "../oci/runtime.ts";
+import type { Integer64, SeccompArgument } from "../oci/runtime.ts";
+import { infinity64 } from "../oci/runtime-words.ts";
 import { and, branch, jumpIf, type Label, load, type Program } from "./bpf.ts";
 
 /** One comparison, its number split in halves. */
@@ -17,8 +18,6 @@ export interface Condition {
 const argumentCount = 6;
 /** Offset of args[0] in struct seccomp_data; each has 8 bytes, little-endian on all our architectures. */
 const firstArgument = 16;
-const two32 = 0x1_0000_0000;
-const two64 = two32 * two32;
 
 /** Splits and checks; BAD_CONFIG names the call. MASKED_EQ has its mask in `value` (runtime-spec config-linux.md "Seccomp"). */
 export function toCondition(name: string, { index, op, value, valueTwo = 0 }: SeccompArgument): Condition {
@@ -34,16 +33,16 @@ export function toCondition(name: string, { index, op, value, valueTwo = 0 }: Se
   return { index, op, high: wantedHigh, low: wantedLow, maskHigh: high, maskLow: low };
 }
 
-/** A JSON number cannot hold 2^64-1 exactly: it is read as 2^64, which is taken for what was meant. */
-function halves(name: string, value: number): readonly [high: number, low: number] {
-  if (value === two64) return [0xffff_ffff, 0xffff_ffff];
-  if (!Number.isInteger(value) || value < 0 || value > two64) {
+function halves(name: string, value: Integer64): readonly [high: number, low: number] {
+  const isInteger = typeof value === "bigint" || Number.isSafeInteger(value);
+  if (!isInteger || value < 0 || value > infinity64) {
     throw new DevboxError("BAD_CONFIG", {
       step: `compile the seccomp rule of ${name}`,
       because: `${value} is not a number of 64 bits`,
     });
   }
-  return [Math.floor(value / two32), value % two32];
+  const bits = BigInt(value);
+  return [Number(bits >> 32n), Number(bits & 0xffff_ffffn)];
 }
 
 /** Code that goes to `yes` where the condition holds, else to `no`. */

@@ -12,10 +12,13 @@ import {
   optional,
   readArray,
   readInteger,
+  readInteger64,
+  readOneOf,
   readString,
   readStrings,
 } from "../oci/json.ts";
-import type { Seccomp, SeccompAction, SeccompArgument, SeccompRule } from "../oci/runtime.ts";
+import type { Integer64, Seccomp, SeccompArgument, SeccompRule } from "../oci/runtime.ts";
+import { infinity64, seccompActions, seccompOperators } from "../oci/runtime-words.ts";
 import type { SeccompEnvironment } from "./seccomp-profile.ts";
 
 /** What a profile's conditions are held against. */
@@ -24,27 +27,6 @@ export interface ProfileEnvironment extends SeccompEnvironment {
   readonly kernel: string;
 }
 
-const actions: readonly SeccompAction[] = [
-  "SCMP_ACT_KILL",
-  "SCMP_ACT_KILL_PROCESS",
-  "SCMP_ACT_KILL_THREAD",
-  "SCMP_ACT_TRAP",
-  "SCMP_ACT_ERRNO",
-  "SCMP_ACT_TRACE",
-  "SCMP_ACT_ALLOW",
-  "SCMP_ACT_LOG",
-  "SCMP_ACT_NOTIFY",
-];
-const operators: readonly SeccompArgument["op"][] = [
-  "SCMP_CMP_NE",
-  "SCMP_CMP_LT",
-  "SCMP_CMP_LE",
-  "SCMP_CMP_EQ",
-  "SCMP_CMP_GE",
-  "SCMP_CMP_GT",
-  "SCMP_CMP_MASKED_EQ",
-];
-
 /** How profiles name our architectures, in `archMap` and in `includes.arches`. */
 const archNames: Readonly<Record<Architecture, { readonly scmp: string; readonly plain: string }>> = {
   x86_64: { scmp: "SCMP_ARCH_X86_64", plain: "amd64" },
@@ -52,8 +34,6 @@ const archNames: Readonly<Record<Architecture, { readonly scmp: string; readonly
 };
 
 const maxErrno = 4095;
-/** 2^64: what JSON.parse makes of 2^64-1. */
-const maxValue = 0x1_0000_0000 * 0x1_0000_0000;
 
 /** Reads a profile (already decoded JSON) and keeps the rules that apply here. BAD_CONFIG for what is malformed. */
 export function parseSeccompProfile(json: unknown, environment: ProfileEnvironment): Seccomp {
@@ -62,7 +42,7 @@ export function parseSeccompProfile(json: unknown, environment: ProfileEnvironme
   const architectures = readArchitectures(place, environment);
   const rules = optional(place, "syscalls", (each) => readArray(each, (rule) => readRule(rule, environment)));
   return {
-    defaultAction: readOneOf(member(place, "defaultAction"), actions),
+    defaultAction: readOneOf(member(place, "defaultAction"), seccompActions),
     ...optional(place, "defaultErrnoRet", readErrno),
     ...(architectures === undefined ? {} : { architectures }),
     ...optional(place, "flags", readStrings),
@@ -88,7 +68,7 @@ function readArchMapEntry(place: JsonPlace): readonly string[] {
 function readRule(place: JsonPlace, environment: ProfileEnvironment): SeccompRule | undefined {
   const rule: SeccompRule = {
     names: readNames(place),
-    action: readOneOf(member(place, "action"), actions),
+    action: readOneOf(member(place, "action"), seccompActions),
     ...optional(place, "errnoRet", readErrno),
     ...optional(place, "args", (each) => readArray(each, readArgument)),
   };
@@ -113,7 +93,7 @@ function readArgument(place: JsonPlace): SeccompArgument {
     index: readInteger(member(place, "index"), 0, 5),
     value: readUint64(member(place, "value")),
     ...optional(place, "valueTwo", readUint64),
-    op: readOneOf(member(place, "op"), operators),
+    op: readOneOf(member(place, "op"), seccompOperators),
   };
 }
 
@@ -140,16 +120,10 @@ function isAtLeast(release: string, [major, minor]: readonly [number, number]): 
   return ours[0] > major || (ours[0] === major && ours[1] >= minor);
 }
 
-function readOneOf<T extends string>(place: JsonPlace, choices: readonly T[]): T {
-  return choices.find((choice) => choice === place.value) ?? expected(place, `one of ${choices.join(", ")}`);
-}
-
 function readErrno(place: JsonPlace): number {
   return readInteger(place, 0, maxErrno);
 }
 
-function readUint64(place: JsonPlace): number {
-  const { value } = place;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= maxValue) return value;
-  return expected(place, "an integer of 64 bits");
+function readUint64(place: JsonPlace): Integer64 {
+  return readInteger64(place, 0n, infinity64);
 }

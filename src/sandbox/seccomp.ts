@@ -10,6 +10,15 @@ import { prebuildFilters } from "./seccomp-prebuilt.ts" with { type: "macro" };
  */
 export function compileSeccomp(seccomp: Seccomp, architecture: Architecture): SeccompFilter {
   const prebuilt = prebuildFilters()[architecture === "x86_64" ? 0 : 1];
-  if (JSON.stringify(seccomp) !== prebuilt.profile) return compileFilter(seccomp, architecture);
+  if (textOf(seccomp) !== prebuilt.profile) return compileFilter(seccomp, architecture);
   return { instructions: Uint8Array.fromBase64(prebuilt.instructions), flags: prebuilt.flags };
+}
+
+/** undefined: it has an integer of 64 bits, which the default has not, and JSON.stringify refuses. */
+function textOf(seccomp: Seccomp): string | undefined {
+  try {
+    return JSON.stringify(seccomp);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { capabilityNames } from "../../../src/oci/runtime-words.ts";
 import {
   capabilityMask,
-  capabilityNames,
   capabilityNumber,
   capabilitySets,
   defaultCapabilities,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type SyscallName, syscallTable } from "../../../ffi/syscalls.ts";
-import { capabilityNames, defaultCapabilities } from "../../../src/sandbox/capabilities.ts";
+import { capabilityNames } from "../../../src/oci/runtime-words.ts";
+import { defaultCapabilities } from "../../../src/sandbox/capabilities.ts";
 import { compileSeccomp } from "../../../src/sandbox/seccomp.ts";
 import { defaultSeccomp } from "../../../src/sandbox/seccomp-profile.ts";
 import { runFilter } from "../../helpers/bpf.ts";
