@@ -15,6 +15,7 @@ import {
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   O_CLOEXEC,
+  POLLIN,
 } from "./constants.ts";
 import { EINTR, SyscallError } from "./errno.ts";
 import { type Bytes, check, lastErrno, libc } from "./library.ts";
@@ -125,6 +126,21 @@ export function pidfdOpen(pid: number): number {
 /** pidfd_send_signal(2). `signal` 0 only asks whether the process is there: ESRCH if not. */
 export function pidfdSendSignal(pidfd: number, signal: number): void {
   check("pidfd_send_signal", pidfd, libc().syscall(nr("pidfd_send_signal"), pidfd, signal, 0, 0, 0, 0));
+}
+
+/** poll(2) for input, an end, or the death of a pidfd's process: false after `timeoutMs`. Blocks the thread. */
+export function pollReadable(fd: number, timeoutMs: number): boolean {
+  const entry = new DataView(new ArrayBuffer(8));
+  entry.setInt32(0, fd, true);
+  entry.setInt16(4, POLLIN, true);
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const left = Math.max(0, Math.ceil(deadline - performance.now()));
+    const ready = libc().poll(ptr(entry), 1, left);
+    if (ready !== -1) return ready > 0;
+    const errno = lastErrno();
+    if (errno !== EINTR) throw new SyscallError("poll", errno, `descriptor ${fd}`);
+  }
 }
 
 /** pipe2(2), closed on exec: [read end, write end]. */
