@@ -85,7 +85,11 @@ function collectMounts(input: BundleInput, image: ImageExecution, layers: readon
   const imageStat = (target: string): Stats | undefined => findInRoot(layers, target)?.stat;
   const defaults = defaultMounts(options, idMap);
   const requested = options.mounts.flatMap((request) => (request.kind === "anonymous" ? [] : [request]));
-  const surroundings = { imageMode: (target: string) => modeOf(imageStat(target)), isHostFile };
+  const surroundings = {
+    imageMode: (target: string) => modeOf(imageStat(target)),
+    isHostFile,
+    storeRoot: input.storeRoot,
+  };
   const further = [
     ...generatedMounts(box.directory),
     ...options.devices.map(deviceMount),

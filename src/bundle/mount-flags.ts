@@ -3,12 +3,13 @@
  * read into mount requests. Pure; every error is USAGE and names the part.
  */
 import { posix } from "node:path";
+import { isVolumeName } from "../store/volume-paths.ts";
 import { type Fail, failBecause, parseBoolean, splitFields, tmpfsOption, tmpfsSizeOption } from "./mount-fields.ts";
 import type { MountRequest } from "./options.ts";
 
 const propagations: readonly string[] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 /** Consistency was for docker's virtual machines; a label is for SELinux, which knows no user namespaces' boxes. */
-const meaningless: readonly string[] = ["cached", "delegated", "consistent", "default", "nocopy", "z", "Z"];
+const meaningless: readonly string[] = ["cached", "delegated", "consistent", "default", "z", "Z"];
 
 /** `-v [SOURCE:]TARGET[:OPTIONS]`. Relative sources lie below `cwd`. */
 export function parseVolumeFlag(text: string, cwd: string): MountRequest {
@@ -17,17 +18,30 @@ export function parseVolumeFlag(text: string, cwd: string): MountRequest {
   if (parts.length > 3) return fail("it has more than three parts; a path with a colon needs --mount");
   const [first = "", second, optionText = ""] = parts;
   if (second === undefined) return { kind: "anonymous", target: cleanTarget(first, fail) };
+  const target = cleanTarget(second, fail);
+  const options = readVolumeOptions(optionText, fail);
+  const { readonly, recursive, propagation } = options;
+  if (!looksLikePath(first)) {
+    if (propagation !== undefined) return fail(`a volume has no propagation ("${propagation}"); a directory has`);
+    return { kind: "volume", name: volumeName(first, fail), target, readonly, noCopy: options.noCopy };
+  }
+  const source = posix.resolve(cwd, first);
+  return bind({ source, target, readonly, createSource: true, recursive, propagation });
+}
+
+function readVolumeOptions(text: string, fail: Fail) {
   let readonly = false;
   let recursive = true;
+  let noCopy = false;
   let propagation: string | undefined;
-  for (const option of optionText.split(",").filter((each) => each !== "")) {
+  for (const option of text.split(",").filter((each) => each !== "")) {
     if (option === "ro" || option === "rw") readonly = option === "ro";
     else if (option === "bind" || option === "rbind") recursive = option === "rbind";
+    else if (option === "nocopy") noCopy = true;
     else if (propagations.includes(option)) propagation = option;
     else if (!meaningless.includes(option)) return fail(`the option "${option}" is unknown or not supported`);
   }
-  const source = hostPath(first, cwd, fail);
-  return bind({ source, target: cleanTarget(second, fail), readonly, createSource: true, recursive, propagation });
+  return { readonly, recursive, noCopy, propagation };
 }
 
 /** `--mount type=bind,source=…,target=…` in any order of keys. */
@@ -47,8 +61,7 @@ export function parseMountFlag(text: string, cwd: string): MountRequest {
       if (fields.has("source")) return fail("a tmpfs has no source");
       return { kind: "tmpfs", target, options: tmpfsFromFields(fields, fail) };
     case "volume":
-      if (fields.has("source")) return fail("named volumes are not supported; use type=bind");
-      return { kind: "anonymous", target };
+      return volumeFromFields(fields, target, fail);
     default:
       return fail(`the type "${type}" is unknown; bind, tmpfs and volume are known`);
   }
@@ -123,6 +136,17 @@ function bindFromFields(fields: ReadonlyMap<string, string>, target: string, cwd
   });
 }
 
+/** Without a source it is the box's own. */
+function volumeFromFields(fields: ReadonlyMap<string, string>, target: string, fail: Fail): MountRequest {
+  const source = fields.get("source") ?? "";
+  const flag = (key: string): boolean => parseBoolean(fields.get(key) ?? "false", key, fail);
+  const [readonly, noCopy] = [flag("readonly"), flag("volume-nocopy")];
+  if (source !== "") return { kind: "volume", name: volumeName(source, fail), target, readonly, noCopy };
+  return readonly
+    ? fail("a volume without a source is the box's own: nobody could write to it")
+    : { kind: "anonymous", target };
+}
+
 function tmpfsFromFields(fields: ReadonlyMap<string, string>, fail: Fail): string[] {
   const size = fields.get("size");
   const mode = fields.get("mode");
@@ -141,11 +165,17 @@ function bind({ propagation, ...parts }: BindParts): MountRequest {
   return { kind: "bind", ...parts, ...(propagation === undefined ? {} : { propagation }) };
 }
 
-/** docker takes what does not look like a path for a volume's name; so may a typing error be, hence the hint in the reason. */
-function hostPath(text: string, cwd: string, fail: Fail): string {
+function looksLikePath(text: string): boolean {
+  return text.startsWith("/") || /^\.{1,2}(?:\/|$)/.test(text);
+}
+
+/** What does not look like a path is a volume's name (docker); so may a typing error be, hence the hint in the reason. */
+function volumeName(text: string, fail: Fail): string {
   if (text === "") return fail("the source is empty");
-  if (text.startsWith("/") || /^\.{1,2}(?:\/|$)/.test(text)) return posix.resolve(cwd, text);
-  return fail(`"${text}" would be a named volume, which is not supported; for a directory write ./${text}`);
+  if (isVolumeName(text)) return text;
+  return fail(
+    `"${text}" is no name of a volume (letters, digits, _ . -, two at least); for a directory write ./${text}`,
+  );
 }
 
 function cleanTarget(text: string, fail: Fail): string {

@@ -5,6 +5,7 @@
  */
 import { highestContiguousId, toHostId } from "../oci/id-map.ts";
 import type { IdMap, RuntimeMount } from "../oci/runtime.ts";
+import { volumeData } from "../store/volume-paths.ts";
 import type { MountRequest, RunOptions } from "./options.ts";
 
 /** The group `tty` of Debian and its kin, to whom new terminals belong. */
@@ -63,6 +64,8 @@ export interface MountSurroundings {
   /** Mode bits of a directory of the image; undefined: there is none. */
   readonly imageMode: (target: string) => number | undefined;
   readonly isHostFile: (source: string) => boolean;
+  /** `Store.root`: volumes with names lie in it. */
+  readonly storeRoot: string;
 }
 
 /** A mount that the user asks for. A tmpfs keeps the mode of the directory that it covers, as under runc. */
@@ -71,6 +74,10 @@ export function requestedMount(
   surroundings: MountSurroundings,
 ): RuntimeMount {
   if (request.kind === "bind") return bindMount(request, surroundings);
+  if (request.kind === "volume") {
+    const source = volumeData(surroundings.storeRoot, request.name);
+    return bindMount({ ...request, kind: "bind", source, createSource: false, recursive: true }, surroundings);
+  }
   const mode = surroundings.imageMode(request.target);
   const given = request.options.some((option) => option.startsWith("mode="));
   const modeOption = given || mode === undefined ? [] : [`mode=${mode.toString(8)}`];

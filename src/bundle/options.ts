@@ -19,6 +19,15 @@ export type MountRequest =
       readonly recursive: boolean;
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly options: readonly string[] }
+  | {
+      /** A volume with a name of its own, which outlives the box: made when it is missing. */
+      readonly kind: "volume";
+      readonly name: string;
+      readonly target: string;
+      readonly readonly: boolean;
+      /** Leave an empty one empty, where it would get what the image has at its place. */
+      readonly noCopy: boolean;
+    }
   /** An empty directory of the box's own (`-v /path`, image VOLUMEs): lives and dies with the box, content copied up by overlay. */
   | { readonly kind: "anonymous"; readonly target: string };
 

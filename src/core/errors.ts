@@ -62,6 +62,8 @@ export const errorTable = {
     hint: "check the spelling; only boxes run with --name or --keep are there after their end",
   },
   BOX_RUNNING: { exit: 125, hint: "end its command first" },
+  VOLUME_NOT_FOUND: { exit: 125, hint: "see: devbox volume ls" },
+  VOLUME_IN_USE: { exit: 125, hint: "remove the boxes that mount it first: devbox rm BOX" },
   USER_NOT_FOUND: { exit: 125, hint: "give the user by number, or one that is in the image's /etc/passwd" },
   NO_COMMAND: { exit: 125, hint: "give a command: devbox run IMAGE -- CMD" },
   COMMAND_NOT_FOUND: { exit: 127, hint: "check the spelling, and that the image has it" },

@@ -1,5 +1,6 @@
 /** `boxes/<id>/state.json`: reading and writing the record of a box. */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { PortMapping } from "../core/ports.ts";
 import {
@@ -18,6 +19,7 @@ import {
 } from "../oci/json.ts";
 import { readDigest } from "../oci/parse.ts";
 import { storeError } from "./atomic-write.ts";
+import { type Lock, waitForLock } from "./locks.ts";
 import type { BoxPaths, BoxRecord, BoxStatus } from "./types.ts";
 
 const maxRecordBytes = 4 * 1024 * 1024;
@@ -51,6 +53,34 @@ export function writeBoxRecord(paths: BoxPaths, record: BoxRecord): void {
   }
 }
 
+/**
+ * Replace the record by what `change` makes of it, with nobody else changing it meanwhile.
+ * @returns the new record; undefined: the box is gone
+ */
+export async function changeBoxRecord(
+  context: Context,
+  paths: BoxPaths,
+  change: (record: BoxRecord) => BoxRecord,
+): Promise<BoxRecord | undefined> {
+  using lock = await lockBoxRecord(context, paths);
+  const record = lock === undefined ? undefined : readBoxRecord(paths);
+  if (record === undefined) return undefined;
+  const changed = change(record);
+  if (changed !== record) writeBoxRecord(paths, changed);
+  return changed;
+}
+
+/** To be held by whoever reads the record to write it. undefined: the box is gone. */
+export async function lockBoxRecord(context: Context, paths: BoxPaths): Promise<Lock | undefined> {
+  try {
+    return await waitForLock(context, `${paths.directory}/record.lock`, "exclusive");
+  } catch (error) {
+    // The box may have been removed; with its directory there, something else is wrong.
+    if (!existsSync(paths.directory)) return undefined;
+    throw error;
+  }
+}
+
 function toRecord(place: JsonPlace): BoxRecord {
   return {
     version: readVersion(member(place, "version")),
@@ -75,7 +105,9 @@ function toRecord(place: JsonPlace): BoxRecord {
     ...optional(place, "error", readString),
     ...optional(place, "oomKilled", readBoolean),
     ...optional(place, "restartCount", readInteger),
+    ...optional(place, "restartDelayMs", readInteger),
     ...optional(place, "stopped", readTrue),
+    ...optional(place, "volumes", readStrings),
     ...optional(place, "ports", (ports) => readArray(ports, readPort)),
   };
 }

@@ -94,8 +94,12 @@ export interface BoxRecord {
   readonly oomKilled?: boolean;
   /** How often its restart policy has started it again since the user did. */
   readonly restartCount?: number;
+  /** How long its restart policy has waited last, in milliseconds: it doubles while the box ends soon. */
+  readonly restartDelayMs?: number;
   /** The user has ended it: its restart policy leaves it alone. */
   readonly stopped?: true;
+  /** Named volumes that it mounts: they cannot be removed. */
+  readonly volumes?: readonly string[];
   /** Ports as they are bound while it runs, free ones filled in. */
   readonly ports?: readonly PortMapping[];
   /** Not in the file of the record: `boxState` adds it. */

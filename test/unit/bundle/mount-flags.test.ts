@@ -14,6 +14,15 @@ const bind = (changes: Partial<Extract<MountRequest, { kind: "bind" }>>): MountR
   ...changes,
 });
 
+const volume = (changes: Partial<Extract<MountRequest, { kind: "volume" }>>): MountRequest => ({
+  kind: "volume",
+  name: "data",
+  target: "/b",
+  readonly: false,
+  noCopy: false,
+  ...changes,
+});
+
 describe("-v", () => {
   test.each<[string, MountRequest]>([
     ["/a:/b", bind({})],
@@ -26,10 +35,15 @@ describe("-v", () => {
     ["/a:/b:rshared,z,cached", bind({ propagation: "rshared" })],
     ["/a:/b:bind", bind({ recursive: false })],
     ["/b", { kind: "anonymous", target: "/b" }],
+    ["data:/b", volume({})],
+    ["my.data_1:/b:ro,nocopy", volume({ name: "my.data_1", readonly: true, noCopy: true })],
+    ["data:/b:z", volume({})],
   ])("%s", (text, request) => expect(parseVolumeFlag(text, "/work")).toEqual(request));
 
   test.each([
-    ["data:/b", "write ./data"],
+    ["a/b:/b", "write ./a/b"],
+    ["d:/b", "two at least"],
+    ["data:/b:rshared", "no propagation"],
     [".hidden:/b", "write ./.hidden"],
     [":/b", "source is empty"],
     ["/a:b", 'target "b" is not an absolute path'],
@@ -65,6 +79,8 @@ describe("--mount", () => {
     ],
     ["type=volume,dst=/b", { kind: "anonymous", target: "/b" }],
     ["dst=/b", { kind: "anonymous", target: "/b" }],
+    ["type=volume,src=data,dst=/b", volume({})],
+    ["source=data,dst=/b,ro,volume-nocopy", volume({ readonly: true, noCopy: true })],
   ])("%s", (text, request) => expect(parseMountFlag(text, "/work")).toEqual(request));
 
   test.each([
@@ -72,7 +88,8 @@ describe("--mount", () => {
     ["type=bind,target=/b", "needs a source"],
     ["type=bind,source=,target=/b", "needs a source"],
     ["type=npipe,source=/a,target=/b", 'type "npipe" is unknown'],
-    ["type=volume,source=data,target=/b", "named volumes"],
+    ["type=volume,source=./data,target=/b", "no name of a volume"],
+    ["type=volume,target=/b,ro", "nobody could write"],
     ["type=tmpfs,source=/a,target=/b", "no source"],
     ["type=bind,source=/a,target=/b,tmpfs-size=1", 'key "size" is unknown for type=bind'],
     ["type=bind,source=/a,target=/b,colour=red", 'key "colour"'],

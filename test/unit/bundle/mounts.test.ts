@@ -59,7 +59,11 @@ describe("defaults", () => {
 });
 
 describe("what is asked for", () => {
-  const surroundings = { imageMode: () => undefined, isHostFile: (path: string) => path === "/file" };
+  const surroundings = {
+    imageMode: () => undefined,
+    isHostFile: (path: string) => path === "/file",
+    storeRoot: "/store",
+  };
   const bind = {
     kind: "bind",
     source: "/dir",
@@ -76,6 +80,16 @@ describe("what is asked for", () => {
     [{ ...bind, readonly: true, recursive: false }, ["bind", "rprivate", "ro"]],
     [{ ...bind, propagation: "rshared" }, ["rbind", "rshared"]],
   ])("bind %#", (request, options) => expect(requestedMount(request, surroundings).options).toEqual(options));
+
+  test("a volume with a name is a directory of the store", () => {
+    const volume = { kind: "volume", name: "data", target: "/t", readonly: true, noCopy: false } as const;
+    expect(requestedMount(volume, surroundings)).toEqual({
+      destination: "/t",
+      type: "bind",
+      source: "/store/volumes/data/_data",
+      options: ["rbind", "rprivate", "rro"],
+    });
+  });
 
   test("a tmpfs is closed until opened, and keeps the mode of what it covers", () => {
     const tmpfs = { kind: "tmpfs", target: "/t", options: ["exec"] } as const;
