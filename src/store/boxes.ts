@@ -8,14 +8,18 @@
  */
 import { mkdirSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { SIGKILL } from "../../ffi/constants.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { randomHex, removeQuietly, storeError } from "./atomic-write.ts";
 import { randomBoxName } from "./box-names.ts";
 import { readBoxRecord, writeBoxRecord } from "./box-record.ts";
+import { endedRecord, initProcess, isAlive, readBoxEnd } from "./box-state.ts";
+import { boxEvent, recordEvent } from "./events.ts";
 import { isNamed, moveToTrash } from "./layers.ts";
 import { type Lock, tryLock, waitForLock } from "./locks.ts";
 import { boxPaths, referencesLockPath } from "./paths.ts";
+import { signalProcess } from "./process-identity.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { BoxPaths, BoxRecord, Store } from "./types.ts";
 
@@ -63,8 +67,12 @@ export async function createBox(context: Context, store: Store, wanted: NewBox):
 
 /** The box is over but kept: write how it ended, and release its lock for good. */
 export function finishBox({ paths, lock }: { paths: BoxPaths; lock: Lock }, record: BoxRecord): void {
-  const { pid: _, ...rest } = record;
-  writeBoxRecord(paths, { ...rest, status: "exited" });
+  writeBoxRecord(paths, endedRecord(record, undefined));
+  lock.remove();
+}
+
+/** A box that was made and not started: its record stays, nobody watches it. */
+export function leaveBox({ lock }: CreatedBox): void {
   lock.remove();
 }
 
@@ -119,27 +127,42 @@ export function findBox(store: Store, nameOrId: string): { readonly paths: BoxPa
 }
 
 /**
- * Clean up after boxes whose supervisor died without doing so: ephemeral ones are removed, others become "exited".
+ * Clean up after boxes whose supervisor died without doing so: what is left of them is killed, ephemeral ones are removed,
+ * others become "exited".
+ * @param onEnded called before, for what lies outside of the store
  * @returns ids that were cleaned up
  */
-export function sweepBoxes(store: Store): readonly string[] {
+export function sweepBoxes(store: Store, onEnded?: (paths: BoxPaths) => void): readonly string[] {
   return readdirSync(join(store.boxes, ".live")).filter((id) => {
     const paths = boxPaths(store, id);
     const lock = tryLock(paths.lock, "exclusive");
     if (lock === undefined) return false;
-    const record = readRecordOrNothing(paths);
-    if (record === undefined || record.ephemeral) removeBox(store, paths, record?.name, lock);
-    else
-      finishBox(
-        { paths, lock },
-        record.status === "exited" ? record : { ...record, exitCode: record.exitCode ?? lostExitCode },
-      );
+    sweepBox(store, paths, lock, onEnded);
     return true;
   });
 }
 
-/** 128 + SIGKILL: nobody saw how the box ended, but its supervisor was killed and took it along. */
-const lostExitCode = 137;
+/** The same for one box, whose lock is had: nobody watches it any more. */
+function sweepBox(store: Store, paths: BoxPaths, lock: Lock, onEnded?: (paths: BoxPaths) => void): void {
+  const record = readRecordOrNothing(paths);
+  if (record === undefined) {
+    removeBox(store, paths, undefined, lock);
+    return;
+  }
+  const ended = isAlive(record) ? endedRecord(record, readBoxEnd(paths)) : record;
+  if (ended !== record) {
+    // With the launcher killed its first process went on: it dies with it only until it has begun (prctl(2), PDEATHSIG).
+    const init = initProcess(record);
+    if (init !== undefined) signalProcess(init, SIGKILL);
+    onEnded?.(paths);
+    recordEvent(store, boxEvent("die", ended, { exitCode: String(ended.exitCode) }));
+  }
+  if (record.ephemeral) {
+    removeBox(store, paths, record.name, lock);
+    recordEvent(store, boxEvent("remove", record));
+  } else if (ended === record) lock.remove();
+  else finishBox({ paths, lock }, ended);
+}
 
 function readRecordOrNothing(paths: BoxPaths): BoxRecord | undefined {
   try {

@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { Store } from "./types.ts";
+import type { BoxRecord, Store } from "./types.ts";
 
 export type EventAction =
   | "create"
@@ -37,6 +37,15 @@ export interface StoreEvent {
   readonly attributes: Readonly<Record<string, string>>;
   /** Milliseconds since 1970. */
   readonly time: number;
+}
+
+/** An event of a box that happens now. */
+export function boxEvent(
+  action: EventAction,
+  { id, name, image }: Pick<BoxRecord, "id" | "name" | "image">,
+  attributes: Readonly<Record<string, string>> = {},
+): StoreEvent {
+  return { type: "box", action, id, attributes: { name, image, ...attributes }, time: Date.now() };
 }
 
 /** The current file; the one before has `.1` behind. */

@@ -65,6 +65,11 @@ export async function waitForLock(context: Context, path: string, mode: LockMode
   }
 }
 
+/** A lock that was taken before this program was executed, and handed on with its descriptor. */
+export function adoptLock(path: string, fd: number): Lock {
+  return heldLock(path, fd);
+}
+
 function openLockFile(path: string): number {
   try {
     return openSync(path, "a", 0o600);
