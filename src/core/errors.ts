@@ -62,6 +62,7 @@ export const errorTable = {
     hint: "check the spelling; only boxes run with --name or --keep are there after their end",
   },
   BOX_RUNNING: { exit: 125, hint: "end its command first" },
+  COPY_FAILED: { exit: 125, hint: "check both paths, and who may read and write there" },
   VOLUME_NOT_FOUND: { exit: 125, hint: "see: devbox volume ls" },
   VOLUME_IN_USE: { exit: 125, hint: "remove the boxes that mount it first: devbox rm BOX" },
   USER_NOT_FOUND: { exit: 125, hint: "give the user by number, or one that is in the image's /etc/passwd" },
@@ -77,6 +78,11 @@ export const errorTable = {
   CONTAINER_EXISTS: { exit: 125, hint: "choose another id, or delete that container first" },
   CONTAINER_STATE: { exit: 125, hint: "see what state it is in: devbox oci state ID" },
   STATE_UNUSABLE: { exit: 125, hint: "keep the containers elsewhere: devbox oci --root DIR" },
+  CGROUP_UNAVAILABLE: {
+    exit: 125,
+    hint: "leave the limits out, or have control groups delegated to this user (systemd: Delegate=yes)",
+  },
+  CGROUP_FAILED: { exit: 125, hint: "mend linux.resources or linux.cgroupsPath in config.json, and try again" },
   HOOK_FAILED: { exit: 125, hint: "mend the hook, or take it out of config.json" },
   // host
   NO_SUBIDS: {
