@@ -13,6 +13,11 @@ switch (words[0]) {
     await runApplyWorker();
     break;
   }
+  case "__copy-worker": {
+    const { runCopyWorker } = await import("./layer/copy-worker.ts");
+    runCopyWorker(words[1] ?? "");
+    break;
+  }
   case "run": {
     const { dispatch } = await import("./cli/warm.ts");
     process.exit(await dispatch(words));

@@ -44,6 +44,10 @@ export function applyMetadata(path: string | Buffer, entry: TarEntry, notes: Not
 /** Names that overlayfs, fuse-overlayfs or devbox read: from an image they would steer the mount. `trusted` is the kernel's. */
 const steering = ["trusted.", "user.overlay.", "user.fuseoverlayfs.", "user.devbox."];
 
+export function isSteering(attribute: ByteString): boolean {
+  return steering.some((prefix) => attribute.startsWith(prefix));
+}
+
 /** What the file system or the kernel may say to an attribute that it does not take; docker and umoci go on then, too. */
 const tolerated = new Set([
   "EPERM",
@@ -63,7 +67,7 @@ const tolerated = new Set([
  */
 function setXattrs(path: string | Buffer, entry: TarEntry, notes: Notes): void {
   for (const [name, value] of entry.xattrs) {
-    if (steering.some((prefix) => name.startsWith(prefix))) {
+    if (isSteering(name)) {
       notes.add(`left out ${name}`, `${display(entry.path)}: the attribute ${display(name)} was left out`);
       continue;
     }

@@ -1,0 +1,119 @@
+/**
+ * `devbox __copy-worker REQUEST`: one side of a copy, or both (copy/request.ts). It runs where the files are: on this
+ * machine as the caller, or as root of the user namespace of a box.
+ */
+import { constants, openSync, readSync, writeSync } from "node:fs";
+import { umask } from "../../ffi/libc.ts";
+import { DevboxError, describeCause, errnoName } from "../core/errors.ts";
+import { type Emit, pack } from "./copy/pack.ts";
+import type { CopyReply, CopyRequest } from "./copy/request.ts";
+import { createUnpacker } from "./copy/unpack.ts";
+import { createNotes, type Notes } from "./notes.ts";
+
+/** Whether the copy succeeded or failed is in the reply alone. */
+export function runCopyWorker(text: string): void {
+  // The program starts with a JIT that is slow to compile, for those that end at once (scripts/build).
+  Bun.unsafe.setJITPolicy(1);
+  const request: CopyRequest = JSON.parse(text);
+  // Modes are those of the archive.
+  umask(0);
+  writeAll(request.reply, Buffer.from(`${JSON.stringify(serve(request))}\n`));
+}
+
+function serve({ from, to }: CopyRequest): CopyReply {
+  const notes = createNotes();
+  try {
+    copy(from, to, notes);
+    return { kind: "done", notes: notes.lines() };
+  } catch (error) {
+    const isBrokenPipe = error === brokenPipe;
+    if (error instanceof DevboxError) {
+      const code = error.code.startsWith("LAYER_") ? "COPY_FAILED" : error.code;
+      return { kind: "failed", code, step: error.step, because: error.because, isBrokenPipe };
+    }
+    return { kind: "failed", code: "COPY_FAILED", step: "copy", because: describeCause(error), isBrokenPipe };
+  }
+}
+
+function copy(from: CopyRequest["from"], to: CopyRequest["to"], notes: Notes): void {
+  const source = rootOf(from);
+  const target = rootOf(to);
+  const unpacker = to === undefined ? undefined : createUnpacker(target, to, notes);
+  if (from === undefined) {
+    if (unpacker === undefined) return;
+    for (const chunk of inputChunks()) unpacker.push(chunk);
+    unpacker.finish();
+    return;
+  }
+  if (unpacker !== undefined) {
+    pack(source, from, notes, (chunk) => unpacker.push(chunk));
+    unpacker.finish();
+    return;
+  }
+  const output = createOutput();
+  pack(source, from, notes, output.emit);
+  output.flush();
+}
+
+function rootOf(place: { readonly root?: number } | undefined): number {
+  return place?.root ?? openSync("/", constants.O_RDONLY | constants.O_DIRECTORY);
+}
+
+const chunkBytes = 256 * 1024;
+
+function* inputChunks(): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  for (;;) {
+    const length = retried(() => readSync(0, buffer, 0, buffer.length, null));
+    if (length === 0) return;
+    yield buffer.subarray(0, length);
+  }
+}
+
+const brokenPipe = new DevboxError("COPY_FAILED", { step: "write the archive", because: "nobody reads it any more" });
+
+/** Headers are small: they are collected, and written together. */
+function createOutput(): { readonly emit: Emit; readonly flush: () => void } {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  let fill = 0;
+  const flush = (): void => {
+    writeArchive(buffer.subarray(0, fill));
+    fill = 0;
+  };
+  return {
+    flush,
+    emit(chunk) {
+      if (fill + chunk.length > buffer.length) flush();
+      if (chunk.length >= buffer.length) writeArchive(chunk);
+      else fill += chunk.copy(buffer, fill);
+    },
+  };
+}
+
+function writeArchive(bytes: Buffer): void {
+  try {
+    writeAll(1, bytes);
+  } catch (error) {
+    if (errnoName(error) === "EPIPE") throw brokenPipe;
+    throw new DevboxError("COPY_FAILED", { step: "write the archive", cause: error });
+  }
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let rest = bytes; rest.length > 0; ) {
+    const chunk = rest;
+    rest = rest.subarray(retried(() => writeSync(fd, chunk)));
+  }
+}
+
+/** The user's pipe may have been made non-blocking by others who hold it. */
+function retried(call: () => number): number {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (errnoName(error) !== "EAGAIN") throw error;
+      Bun.sleepSync(1);
+    }
+  }
+}
