@@ -4,12 +4,14 @@ import {
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MS_MOVE,
   MS_REC,
   MS_SLAVE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
 } from "../../ffi/constants.ts";
+import { EINVAL, ENOENT, EPERM } from "../../ffi/errno.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
@@ -26,8 +28,11 @@ const optionLimit = 4095;
 /** The directories' descriptors get numbers from here on, above everything that a launcher is handed. */
 const firstLayerFd = 100;
 
+/** Where the parts of a root file system lie, and where it is mounted: see `SandboxInput`. */
+type RootPlace = Pick<SandboxInput, "storeRoot" | "mountpoint">;
+
 /** Steps that mount the root file system on `input.mountpoint` and open it into `root`. */
-export function assembleRoot(context: RootPlan, input: SandboxInput): void {
+export function assembleRoot(context: RootPlan, input: RootPlace & Pick<SandboxInput, "rootfs">): void {
   const { plan, root } = context;
   const { rootfs } = input;
   const mountpoint = plan.string(input.mountpoint);
@@ -57,16 +62,30 @@ export function assembleRoot(context: RootPlan, input: SandboxInput): void {
  * whose names need no escaping. `volatile` (5.10) leaves out the sync of the upper at unmount: for boxes that are removed
  * at their end anyway.
  */
-function mountOverlay(plan: PlanBuilder, rootfs: OverlayRoot, input: SandboxInput): void {
-  plan.syscall(`enter the store ${input.storeRoot}`, "chdir", [plan.string(input.storeRoot)]);
+function mountOverlay(plan: PlanBuilder, rootfs: OverlayRoot, place: RootPlace): void {
   const directories = [...rootfs.lowers, rootfs.upper, rootfs.work];
-  const inOnePage = overlayOptions(directories, rootfs.volatile);
+  mountDirectories(plan, directories, place, (paths) => overlayOptions(paths, rootfs.volatile));
+}
+
+/** Steps that mount layers alone, which nobody can write to. `lowers`: two at least, topmost first, relative to the store. */
+export function mountLayers(plan: PlanBuilder, lowers: readonly string[], place: RootPlace): void {
+  mountDirectories(plan, lowers, place, (paths) => `lowerdir=${paths.join(":")},userxattr`);
+}
+
+function mountDirectories(
+  plan: PlanBuilder,
+  directories: readonly string[],
+  place: RootPlace,
+  optionsOf: (paths: readonly string[]) => string,
+): void {
+  plan.syscall(`enter the store ${place.storeRoot}`, "chdir", [plan.string(place.storeRoot)]);
+  const inOnePage = optionsOf(directories);
   const short = inOnePage.length <= optionLimit;
-  const options = short ? inOnePage : overlayOptions(openDirectories(plan, directories), rootfs.volatile);
+  const options = short ? inOnePage : optionsOf(openDirectories(plan, directories));
   const overlay = plan.string("overlay");
   plan.syscall("mount overlay on the root", "mount", [
     overlay,
-    plan.string(input.mountpoint),
+    plan.string(place.mountpoint),
     overlay,
     0,
     plan.string(options),
@@ -98,18 +117,14 @@ function openDirectories(plan: PlanBuilder, paths: readonly string[]): string[] 
   return numbers;
 }
 
-/**
- * Steps that make `root` the root of the mount namespace: both arguments of pivot_root the same, so that the old root
- * lies stacked on the new one and is detached from there (pivot_root(2) "pivot_root(".", ".")").
- */
-export function enterRoot(context: RootPlan, { root, linux }: RuntimeConfig): void {
+/** Steps that make `root` the root of the mount namespace. */
+export function enterRoot(context: RootPlan, { root, linux }: RuntimeConfig, noPivot = false): void {
   const { plan } = context;
-  const dot = plan.string(".");
   if (root.readonly === true)
     setAttributes({ ...context, mount: context.root }, "make the root read-only", readonlyMount);
   plan.syscall("enter the new root", "fchdir", [context.root]);
-  plan.syscall("pivot_root", "pivot_root", [dot, dot]);
-  plan.syscall("detach the host's root", "umount2", [dot, MNT_DETACH]);
+  if (noPivot) moveRoot(plan);
+  else pivotRoot(plan);
   const top = plan.string("/");
   plan.syscall("go to /", "chdir", [top]);
   // Not before: pivot_root(2) refuses a new root that is shared.
@@ -122,6 +137,28 @@ export function enterRoot(context: RootPlan, { root, linux }: RuntimeConfig): vo
       propagationFlags(rootfsPropagation),
       0,
     ]);
+}
+
+/** Both arguments the same: the old root lies stacked on the new one then, and is detached from there (pivot_root(2)). */
+function pivotRoot(plan: PlanBuilder): void {
+  const dot = plan.string(".");
+  plan.syscall("pivot_root", "pivot_root", [dot, dot]);
+  plan.syscall("detach the host's root", "umount2", [dot, MNT_DETACH]);
+}
+
+/**
+ * For a host on a ramdisk, whose root cannot be taken away (pivot_root(2), EINVAL): the new one is moved on top of it. What
+ * of the host's /proc and /sys stays below would let a user namespace in the box mount them anew, whole
+ * (mount_namespaces(7)); where they may not be taken away, the kernel keeps an eye on them itself (EPERM, EINVAL).
+ */
+function moveRoot(plan: PlanBuilder): void {
+  const dot = plan.string(".");
+  for (const path of ["/proc", "/sys"])
+    plan.syscall(`detach the host's ${path}`, "umount2", [plan.string(path), MNT_DETACH], {
+      tolerate: [EINVAL, ENOENT, EPERM],
+    });
+  plan.syscall("move the root onto /", "mount", [dot, plan.string("/"), 0, MS_MOVE, 0]);
+  plan.syscall("change to the root", "chroot", [dot]);
 }
 
 const readonlyMount: MountAttributes = { set: MOUNT_ATTR_RDONLY, clear: 0, setRecursive: 0, clearRecursive: 0 };
