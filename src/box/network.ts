@@ -19,6 +19,8 @@ export interface BoxNetwork extends Disposable {
   readonly held: Readonly<Record<string, number>>;
   /** Runs the hooks of config.json; the driver's own without starting a program. */
   readonly runHook: HookRunner;
+  /** Ports as they are bound, free ones filled in; none before the hooks have run. */
+  ports(): readonly PortMapping[];
 }
 
 /** @throws DevboxError HELPER_MISSING when slirp4netns is not installed. */
@@ -34,6 +36,7 @@ export async function planNetwork(
   const contribution = contributeSlirp4netns({ ports: options.ports, boxDirectory: box.directory, helper, self });
   const own = contribution.hooks.createRuntime ?? [];
   const [exitRead, exitWrite] = pipe2();
+  let published: readonly PortMapping[] = [];
   return {
     contribution,
     held: { "exit-hold": exitWrite },
@@ -42,9 +45,11 @@ export async function planNetwork(
       const { pid } = state;
       const request = { pid, helper, boxDirectory: box.directory, ports: options.ports, exitFd: exitRead };
       const { ports } = await startSlirp4netns(request).ready;
+      published = ports;
       for (const [index, port] of ports.entries())
         if (options.ports[index]?.hostPort === 0) log.info(describePort(port));
     },
+    ports: () => published,
     [Symbol.dispose]() {
       closeSync(exitRead);
       closeSync(exitWrite);
@@ -61,6 +66,7 @@ const withoutDriver: BoxNetwork = {
   contribution: { hooks: {}, nameservers: [], address: undefined },
   held: {},
   runHook: runHookProgram,
+  ports: () => [],
   [Symbol.dispose]() {},
 };
 

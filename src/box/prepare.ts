@@ -2,6 +2,8 @@
 import type { BundleSource } from "../bundle/bundle.ts";
 import { createBundle } from "../bundle/create.ts";
 import { boxNamespaces } from "../bundle/namespaces.ts";
+import type { RunOptions } from "../bundle/options.ts";
+import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { Context } from "../core/context.ts";
 import { os } from "../core/os.ts";
 import type { HostFacts } from "../host/facts.ts";
@@ -15,8 +17,10 @@ import { defaultSeccomp, type SeccompEnvironment } from "../sandbox/seccomp-prof
 import { type CreatedBox, createBox, removeBox, sweepBoxes } from "../store/boxes.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/types.ts";
+import { chooseHealthCheck } from "./health-check.ts";
 import { type BoxNetwork, planNetwork } from "./network.ts";
 import type { RunRequest } from "./request.ts";
+import { type BoxSettings, writeSettings } from "./settings.ts";
 
 export interface Surroundings {
   readonly store: Store;
@@ -47,6 +51,7 @@ export async function makeBox(
 ): Promise<NewBox> {
   const { options } = request;
   const idMap = defaultIdMap(facts);
+  const volumes = options.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.name] : []));
   const created = await createBox(context, store, {
     name: options.name,
     image: request.reference,
@@ -56,6 +61,7 @@ export async function makeBox(
     command: options.command,
     labels: options.labels,
     ephemeral: !options.keep,
+    ...(volumes.length === 0 ? {} : { volumes }),
   });
   try {
     return { source, created, network: await planNetwork(context, options, facts, created.paths), idMap };
@@ -89,25 +95,43 @@ export async function prepareBundle(
   request: RunRequest,
 ): Promise<SandboxOfBox> {
   const { options } = request;
+  const { paths } = created;
   const bundle = createBundle({
     source,
     options,
     facts,
     idMap,
     storeRoot: store.root,
-    box: created.paths,
+    box: paths,
     network: network.contribution,
     ...(await security(request, facts)),
   });
+  // What is started again, or watched by nobody who knows. Whoever starts it in the background writes them himself.
+  if (options.keep && !request.detach) writeSettings(paths, settingsOf(source, options, bundle.rootfs));
   return {
     config: bundle.config,
     rootfs: bundle.rootfs,
     storeRoot: store.root,
-    mountpoint: bundle.rootfs.kind === "directory" ? bundle.rootfs.path : `${created.paths.directory}/rootfs`,
+    mountpoint: bundle.rootfs.kind === "directory" ? bundle.rootfs.path : `${paths.directory}/rootfs`,
     facts,
     idMap,
     sourceKinds: bundle.sourceKinds,
     init: options.init,
+  };
+}
+
+/** What is to be remembered of a new box. */
+export function settingsOf(source: BundleSource, options: RunOptions, rootfs: RootfsPlan): BoxSettings {
+  const image = (source.kind === "image" ? source.image.config : source.config)?.config;
+  const stopSignal = options.stopSignal ?? image?.StopSignal;
+  const health = chooseHealthCheck(options.health, image?.Healthcheck);
+  return {
+    version: 1,
+    options,
+    ...(source.kind === "image" ? { imageId: source.image.manifest.config.digest } : {}),
+    rootfs,
+    ...(stopSignal === undefined ? {} : { stopSignal }),
+    ...(health === undefined ? {} : { health }),
   };
 }
 

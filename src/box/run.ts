@@ -7,13 +7,15 @@
 
 import { SIGHUP, SIGKILL } from "../../ffi/constants.ts";
 import type { Context } from "../core/context.ts";
-import { DevboxError, describeCause } from "../core/errors.ts";
+import { describeCause } from "../core/errors.ts";
 import { begin } from "../runtime/begin.ts";
 import { type Container, complete } from "../runtime/create.ts";
 import { sendSignal } from "../runtime/signal.ts";
-import { writeBoxRecord } from "../store/box-record.ts";
-import { finishBox, removeBox } from "../store/boxes.ts";
+import { readBoxRecord, writeBoxRecord } from "../store/box-record.ts";
+import { finishBox } from "../store/boxes.ts";
+import { boxEvent, recordEvent } from "../store/events.ts";
 import { confirmImage } from "../store/unsynced.ts";
+import { discardBox, removeWhole } from "./discard.ts";
 import { beginInput, makeBox, type NewBox, openSurroundings, prepareBundle, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
 import { delayed, forwardSignals, type SignalForwarder } from "./signals.ts";
@@ -34,18 +36,25 @@ export async function run(context: Context, request: RunRequest): Promise<number
   try {
     status = await runMade(context, around, box, request, signals);
   } catch (error) {
-    await discard(around, box, error);
+    await discardBox(around, box, error);
     throw error;
   }
   try {
-    if (box.created.record.ephemeral) await remove(around, box);
-    else finishBox(box.created, { ...box.created.record, exitCode: status });
+    await finish(context, around, box, status);
     if (source.kind === "image") confirmImage(context, around.store, source.image);
   } catch (error) {
     // The command has run, and its status is what was asked for; the next devbox cleans up.
     context.log.warn(`the box could not be cleaned up: ${describeCause(error)}`);
   }
   return status;
+}
+
+async function finish(context: Context, around: Surroundings, { created }: NewBox, exitCode: number): Promise<void> {
+  recordEvent(around.store, boxEvent("die", created.record, { exitCode: String(exitCode) }));
+  if (created.record.ephemeral) return await removeWhole(around, created);
+  // Whoever renamed it meanwhile has changed its record.
+  const record = readBoxRecord(created.paths) ?? created.record;
+  finishBox(created, { ...record, exitCode, finishedAt: context.now().toISOString() });
 }
 
 async function runMade(
@@ -64,12 +73,20 @@ async function runMade(
       // A process 1 that ignores it would go on with nobody to see or to end it.
       if (signal === SIGHUP && isHungUp()) last.start();
     });
-    writeBoxRecord(box.created.paths, { ...box.created.record, status: "running", pid: container.pid });
+    recordRunning(context, around, box, container.pid);
     return await runToEnd(container, request);
   } catch (error) {
     await endBox(container);
     throw error;
   }
+}
+
+/** Its pid is its own as long as its lock is held: no more needs to be known of it. */
+function recordRunning(context: Context, { store }: Surroundings, { created, network }: NewBox, pid: number): void {
+  const ports = network.ports();
+  const running = { status: "running", pid, startedAt: context.now().toISOString() } as const;
+  writeBoxRecord(created.paths, { ...created.record, ...running, ...(ports.length === 0 ? {} : { ports }) });
+  recordEvent(store, boxEvent("create", created.record), boxEvent("start", created.record));
 }
 
 /** The namespaces come into being while the bundle is written. */
@@ -109,21 +126,4 @@ async function endBox(container: Container): Promise<void> {
   sendSignal(container.pid, SIGKILL);
   // How it ended is of no interest: whoever ends it has an error to report.
   await container.launched.wait().catch(() => {});
-}
-
-/** Takes a box that did not come up off the disk; what goes wrong with that travels along with `error`. */
-async function discard(around: Surroundings, box: NewBox, error: unknown): Promise<void> {
-  try {
-    await remove(around, box);
-  } catch (second) {
-    if (error instanceof DevboxError) error.alsoFailed.push(second);
-  }
-}
-
-async function remove({ store, facts }: Surroundings, { created }: NewBox): Promise<void> {
-  const { paths, record, lock } = created;
-  if (removeBox(store, paths, record.name, lock)) return;
-  // What the box made under other ids can be removed only from inside the user namespace.
-  const { emptyTrash } = await import("../image/trash.ts");
-  await emptyTrash(store, facts);
 }

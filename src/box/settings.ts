@@ -3,6 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunOptions } from "../bundle/options.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
+import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { expected, member, parseJson, readObject } from "../oci/json.ts";
@@ -20,8 +21,8 @@ export interface BoxSettings {
   readonly stopSignal?: string;
   /** Of the options and the image together; left out: there is none. */
   readonly health?: HealthCheck;
-  /** `cgroupsPath` of config.json; left out: the box has no control group of its own. */
-  readonly cgroupPath?: string;
+  /** Of its last start; left out: it has no control group of its own. */
+  readonly cgroup?: Cgroup;
 }
 
 /** How the health of a box is found out. */

@@ -1,5 +1,5 @@
 /** What a box really is, whatever its record says: its monitor may have been killed, and the machine started anew. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "./locks.ts";
 import { boxPaths } from "./paths.ts";
@@ -92,13 +92,14 @@ export function monitorProcess({ monitorPid, monitorStartTime, bootId }: BoxReco
   return { pid: monitorPid, startTime: monitorStartTime, bootId };
 }
 
-/** Shared, so that those who only look do not take one another for a monitor. */
-function isWatched(paths: BoxPaths): boolean {
+/** Whether somebody watches the box, or makes it: it is idle otherwise, and may be started or removed. */
+export function isWatched(paths: BoxPaths): boolean {
+  // Asking for the lock would make the file.
+  if (!existsSync(paths.lock)) return false;
+  // Shared, so that those who only look do not take one another for a monitor.
   const lock = tryLock(paths.lock, "shared");
-  if (lock === undefined) return true;
-  // Whoever looks may have made the file anew: the sweep takes it away.
-  lock[Symbol.dispose]();
-  return false;
+  lock?.[Symbol.dispose]();
+  return lock === undefined;
 }
 
 function withHealth(paths: BoxPaths, record: BoxRecord): BoxRecord {

@@ -55,13 +55,13 @@ export function eventsPath(store: Store): string {
 
 const maxBytes = 1024 * 1024;
 
-/** Appends an event. Nothing that is done fails because it could not be told: a full disk loses events. */
-export function recordEvent(store: Store, event: StoreEvent): void {
+/** Appends events, in one write. Nothing that is done fails because it could not be told: a full disk loses events. */
+export function recordEvent(store: Store, ...events: readonly StoreEvent[]): void {
   const path = eventsPath(store);
   try {
     const fd = openSync(path, "a", 0o600);
     try {
-      writeSync(fd, `${JSON.stringify(event)}\n`);
+      writeSync(fd, events.map((event) => `${JSON.stringify(event)}\n`).join(""));
       if (fstatSync(fd).size > maxBytes) renameSync(path, `${path}.1`);
     } finally {
       closeSync(fd);
