@@ -10,11 +10,13 @@ import { cPath } from "./c-string.ts";
 import {
   AT_SYMLINK_NOFOLLOW,
   F_ADD_SEALS,
+  F_DUPFD_CLOEXEC,
   F_GET_SEALS,
   LOCK_NB,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   O_CLOEXEC,
+  O_NONBLOCK,
   POLLIN,
 } from "./constants.ts";
 import { EINTR, SyscallError } from "./errno.ts";
@@ -47,6 +49,11 @@ export function addSeals(fd: number, seals: number): void {
 /** fcntl(2) F_GET_SEALS. */
 export function getSeals(fd: number): number {
   return check("fcntl F_GET_SEALS", fd, libc().fcntl(fd, F_GET_SEALS, 0));
+}
+
+/** fcntl(2) F_DUPFD_CLOEXEC: another descriptor of the same file, its number at least `lowest`. */
+export function duplicate(fd: number, lowest: number): number {
+  return check("fcntl F_DUPFD_CLOEXEC", fd, libc().fcntl(fd, F_DUPFD_CLOEXEC, lowest));
 }
 
 /** openat2(2): open below `directory` as `how` allows (RESOLVE_*). Closed on exec. */
@@ -148,4 +155,9 @@ export function pipe2(flags: number = O_CLOEXEC): [number, number] {
   const ends = new Int32Array(2);
   check("pipe2", undefined, libc().pipe2(ends, flags));
   return [ends[0] ?? -1, ends[1] ?? -1];
+}
+
+/** eventfd(2), a counter from 0, not blocking, closed on exec. */
+export function eventfd(): number {
+  return check("eventfd2", undefined, libc().syscall(nr("eventfd2"), 0, O_NONBLOCK | O_CLOEXEC, 0, 0, 0, 0));
 }

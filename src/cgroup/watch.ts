@@ -48,7 +48,7 @@ function askMoreRarely(ask: () => void): () => void {
 }
 
 /** Calls `changed` whenever the kernel says that the file has other contents. */
-function watchControl(directory: string, file: string, changed: () => void): () => void {
+export function watchControl(directory: string, file: string, changed: () => void): () => void {
   try {
     const watcher = watch(`${directory}/${file}`, changed);
     // The group is removed: its watch ends with it.
