@@ -120,7 +120,7 @@ function cpuWrites({
 
 /**
  * cpu.shares (2 to 262144, 1024 by default) as cpu.weight (1 to 10000, 100 by default): the curve through these three points
- * that runc has since 1.3.2 and crun since 1.24. The straight line before it made 39 of the default.
+ * that runc has since 1.3.2 and crun since 1.23. The straight line before it made 39 of the default.
  */
 export function sharesToWeight(shares: Integer64): number {
   const value = Number(shares);
