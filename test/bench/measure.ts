@@ -65,7 +65,8 @@ export async function peakMemoryMb(lab: Laboratory, command: string): Promise<nu
   return peakKb / 1024;
 }
 
-function proportionalKb(pid: number): number {
+/** Proportional set size of a process (proc(5) smaps_rollup); 0 when it has ended meanwhile. */
+export function proportionalKb(pid: number): number {
   try {
     return Number(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8").match(/^Pss:\s+(\d+)/m)?.[1] ?? 0);
   } catch {
