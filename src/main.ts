@@ -1,7 +1,12 @@
-/** Which program am I: the command line, a helper that applies layers, or the question for the version. Loads only that. */
+/**
+ * Which program am I: the command line, the OCI runtime (`devbox oci`, or the file called as `devbox-oci`), a helper that
+ * applies layers, or the question for the version. Loads only that.
+ */
 import { version } from "./cli/version.ts";
 
-const words = process.argv.slice(2);
+const given = process.argv.slice(2);
+// argv[0] is what it was called as; the compiled file's own name stands in process.execPath.
+const words = process.argv0.endsWith("devbox-oci") ? ["oci", ...given] : given;
 
 switch (words[0]) {
   case "--version":
@@ -21,6 +26,11 @@ switch (words[0]) {
   case "run": {
     const { dispatch } = await import("./cli/warm.ts");
     process.exit(await dispatch(words));
+    break;
+  }
+  case "oci": {
+    const { runOci } = await import("./cli/oci/main.ts");
+    process.exit(await runOci(words.slice(1)));
     break;
   }
   default: {

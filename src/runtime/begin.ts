@@ -8,9 +8,10 @@ import { pipe2 } from "../../ffi/libc.ts";
 import { closeOnce } from "../core/close-once.ts";
 import { errnoName } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
+import { executedName } from "../launch/executed.ts";
 import { type Launched, launch, type Stdio } from "../launch/launch.ts";
 import type { IdMap, Namespace } from "../oci/runtime.ts";
-import type { NamespaceInput } from "../sandbox/input.ts";
+import type { NamespaceInput, Supervision } from "../sandbox/input.ts";
 import { planNamespaces } from "../sandbox/plan-namespaces.ts";
 import { type ConsoleSocket, openConsoleSocket } from "./console-socket.ts";
 import { explainFailure } from "./explain-failure.ts";
@@ -22,14 +23,33 @@ export interface BeginInput {
   /** Descriptors that the supervisor keeps open for as long as the box lives. */
   readonly held: Readonly<Record<string, number>>;
   readonly stdin: Stdio;
+  /** Of the command without a terminal; left out: this process's own. */
+  readonly output?: readonly [stdout: Stdio, stderr: Stdio];
   readonly terminal: boolean;
+  /** Connected socket of somebody who wants the terminal's master; left out: it is received here. */
+  readonly console?: number;
   /** Hooks run before the command may start. */
   readonly hooks: boolean;
+  /** Left out: tied to this process. */
+  readonly supervision?: Supervision;
+  /** Descriptors that only the init process may hold. */
+  readonly initOnly?: Readonly<Record<string, number>>;
+  /** Descriptors of `cgroup.procs` files. */
+  readonly cgroups?: readonly number[];
+  /** The launched process tells when the command is executed: `Launched.executed`. */
+  readonly watchExec?: boolean;
+  /** What else the namespaces are made of. */
+  readonly more?: Pick<
+    NamespaceInput,
+    "timeOffsets" | "netDevices" | "netAddresses" | "idmappedMounts" | "oomScoreAdj"
+  >;
 }
 
 /** A container that comes into being. Disposed of before it is complete, it is given up, and gone. */
 export interface Beginning extends AsyncDisposable {
   readonly launched: Launched;
+  /** Operations of the plan that has begun: the next one's are counted from there. */
+  readonly opsBefore: number;
   /** Without hooks nothing holds the command back. */
   readonly gate: Gate | undefined;
   readonly console: ConsoleSocket | undefined;
@@ -41,15 +61,24 @@ export interface Beginning extends AsyncDisposable {
 /** @throws DevboxError BAD_CONFIG, NO_NEWUIDMAP, LAUNCH_FAILED where it cannot even begin. */
 export function begin(input: BeginInput): Beginning {
   const gate = input.hooks ? openGate() : undefined;
-  const console = input.terminal ? openConsoleSocket() : undefined;
-  const stdio = [console === undefined ? input.stdin : "ignore", "inherit", "inherit"] as const;
+  const console = input.terminal && input.console === undefined ? openConsoleSocket() : undefined;
+  const stdio = [
+    input.terminal ? "ignore" : input.stdin,
+    ...(input.output ?? (["inherit", "inherit"] as const)),
+  ] as const;
   let launched: Launched;
+  let opsBefore: number;
   try {
-    launched = launch(planNamespaces(namespaceInput(input)), {
+    const plan = planNamespaces(namespaceInput(input));
+    opsBefore = plan.ops.length;
+    const theirs = input.console ?? console?.theirs;
+    launched = launch(plan, {
       fds: {
         ...input.held,
+        ...input.initOnly,
+        ...Object.fromEntries((input.cgroups ?? []).map((fd, index) => [cgroupName(index), fd])),
         ...(gate === undefined ? {} : { go: gate.read }),
-        ...(console === undefined ? {} : { console: console.theirs }),
+        ...(theirs === undefined ? {} : { console: theirs }),
       },
       stdio,
       translate: explainFailure,
@@ -66,6 +95,7 @@ export function begin(input: BeginInput): Beginning {
   let isOurs = true;
   return {
     launched,
+    opsBefore,
     gate,
     console,
     stdio,
@@ -83,9 +113,36 @@ export function begin(input: BeginInput): Beginning {
 }
 
 /** What the plan of the namespaces is made from. */
-export function namespaceInput({ namespaces, idMap, facts, held, terminal, hooks }: BeginInput): NamespaceInput {
-  const descriptors = [...Object.keys(held), ...(hooks ? ["go"] : []), ...(terminal ? ["console"] : [])];
-  return { namespaces, idMap, facts, descriptors };
+export function namespaceInput(input: BeginInput): NamespaceInput {
+  const {
+    namespaces,
+    idMap,
+    facts,
+    held,
+    terminal,
+    hooks,
+    supervision,
+    watchExec,
+    initOnly = {},
+    cgroups = [],
+  } = input;
+  const only = [...Object.keys(initOnly), ...(watchExec === true ? [executedName] : [])];
+  const ours = [...(hooks ? ["go"] : []), ...(terminal ? ["console"] : [])];
+  const groups = cgroups.map((_, index) => cgroupName(index));
+  return {
+    namespaces,
+    idMap,
+    facts,
+    descriptors: [...Object.keys(held), ...ours, ...only, ...groups],
+    initOnly: only,
+    cgroups: groups,
+    ...(supervision === undefined ? {} : { supervision }),
+    ...input.more,
+  };
+}
+
+function cgroupName(index: number): string {
+  return `cgroup-${index}`;
 }
 
 export interface Gate {

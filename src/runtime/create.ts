@@ -6,7 +6,7 @@ import { closeSync, fstatSync } from "node:fs";
 import { SIGINT, SIGKILL } from "../../ffi/constants.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Launched, Stdio } from "../launch/launch.ts";
-import type { Hook, RuntimeConfig, State } from "../oci/runtime.ts";
+import type { Hook, RuntimeConfig, RuntimeProcess, State } from "../oci/runtime.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
 import { planBox } from "../sandbox/plan-create.ts";
 import { type BeginInput, type Beginning, begin } from "./begin.ts";
@@ -60,7 +60,7 @@ export async function complete(beginning: Beginning, input: CompleteInput): Prom
       planBox({
         ...input.sandbox,
         gates: gate === undefined ? {} : { exec: "go" },
-        pipes: pipesToGive(input, beginning.stdio),
+        pipes: pipesToGive(input.sandbox.config.process, beginning.stdio),
       }),
     );
     pid = await startedPid(launched);
@@ -85,7 +85,8 @@ export async function complete(beginning: Beginning, input: CompleteInput): Prom
   }
 }
 
-function hooksBeforeStart({ hooks }: RuntimeConfig): readonly Hook[] {
+/** Those that run in the namespaces of the runtime while the container comes into being. */
+export function hooksBeforeStart({ hooks }: Pick<RuntimeConfig, "hooks">): readonly Hook[] {
   return [...(hooks?.prestart ?? []), ...(hooks?.createRuntime ?? [])];
 }
 
@@ -106,8 +107,7 @@ function unlessAborted(awaited: Promise<void>, signal: AbortSignal): Promise<voi
 }
 
 /** Standard streams that are pipes and would be closed to the user of the box. */
-function pipesToGive({ sandbox }: CompleteInput, stdio: readonly Stdio[]): number[] {
-  const { terminal, user } = sandbox.config.process;
+export function pipesToGive({ terminal, user }: RuntimeProcess, stdio: readonly Stdio[]): number[] {
   if (terminal === true || user.uid === 0) return [];
   return stdio.flatMap((stream, number) => (isPipe(stream === "inherit" ? number : stream) ? [number] : []));
 }
@@ -120,7 +120,8 @@ function isPipe(stream: number | "ignore"): boolean {
   }
 }
 
-async function startedPid(launched: Launched): Promise<number> {
+/** Of the init process, as the host counts, as soon as it exists. */
+export async function startedPid(launched: Launched): Promise<number> {
   const event = await launched.nextEvent();
   if (event?.event === "started") return event.value;
   const status = await launched.wait();

@@ -1,0 +1,118 @@
+/** `devbox oci …`, and the file called as `devbox-oci`: the command line of runc and crun, for engines and for people. */
+import { DevboxError } from "../../core/errors.ts";
+import { parseArguments } from "../arguments.ts";
+import { type ArgumentDefs, type Command, defineCommand } from "../command.ts";
+import { type Around, openAround } from "./around.ts";
+import { ociCatalogue } from "./catalogue.ts";
+import { type OciLog, openOciLog } from "./log.ts";
+import { messageOf } from "./message.ts";
+
+/** Options before the command; runc's, and those of crun that mean something here. */
+const globalCommand = defineCommand({
+  meta: { name: "oci", description: "Be an OCI runtime: the command line of runc" },
+  args: {
+    command: { type: "positional", required: false, description: "see below" },
+    arguments: { type: "positional", required: false, variadic: true, description: "of the command" },
+    root: { type: "string", valueHint: "DIR", description: "Directory of the containers' states" },
+    log: { type: "string", valueHint: "FILE", description: "Write messages there, too" },
+    "log-format": { type: "enum", options: ["text", "json"], default: "text", description: "Of the messages in --log" },
+    debug: { type: "boolean", description: "Say what is done" },
+    "systemd-cgroup": { type: "boolean", description: "Name control groups as systemd does: slice:prefix:name" },
+    "cgroup-manager": {
+      type: "enum",
+      options: ["cgroupfs", "systemd", "disabled"],
+      hidden: true,
+      description: "crun's",
+    },
+    rootless: {
+      type: "string",
+      valueHint: "true|false|auto",
+      description: "Accepted: what is allowed is found by doing",
+    },
+    criu: { type: "string", hidden: true, description: "runc's, for checkpoints" },
+    version: { type: "boolean", alias: "v", description: "Print the version" },
+    help: { type: "boolean", alias: "h", description: "Print this help" },
+  },
+  cutAtFirstPositional: true,
+  examples: [
+    ["devbox oci run -b BUNDLE ID", "run a bundle in the foreground"],
+    ["podman --runtime /usr/local/bin/devbox-oci run alpine", "as podman's runtime, by a link of this name"],
+  ],
+  run: () => Promise.reject(new Error("not run")),
+});
+
+/** @returns the exit status: the command's, or 1 (126 and 127 where a command could not be executed) for an error. */
+export async function runOci(words: readonly string[]): Promise<number> {
+  let log = openOciLog(undefined, "text", false);
+  try {
+    const line = parseArguments(globalCommand, words);
+    if (line.help) return await printOverview();
+    const { values } = line;
+    if (values.version === true) return await printVersion();
+    log = openOciLog(values.log, values["log-format"], values.debug === true);
+    if (values.command === undefined) return await printOverview();
+    const manager = values["cgroup-manager"];
+    const around = openAround({
+      root: values.root,
+      log,
+      cgroups: manager ?? (values["systemd-cgroup"] === true ? "systemd" : "cgroupfs"),
+    });
+    return await runCommand(await commandNamed(values.command, around), values.arguments, log);
+  } catch (error) {
+    return fail(error, log);
+  }
+}
+
+async function runCommand(command: Command, words: readonly string[], log: OciLog): Promise<number> {
+  const line = parseArguments(command, words);
+  if (line.help) {
+    const { commandHelp } = await import("../help.ts");
+    return await print(await commandHelp(command, false));
+  }
+  try {
+    return await command.run(line.values, async () => []);
+  } catch (error) {
+    return fail(error, log, ["oci run", "oci exec"].includes(command.meta.name));
+  }
+}
+
+/** An error of a command to be executed has the status that a shell gives it, where the status is the command's. */
+function fail(error: unknown, log: OciLog, isCommandsOwn = false): number {
+  const { text, hint, stack } = messageOf(error);
+  log.error(text, hint);
+  if (stack !== undefined) log.debug(stack);
+  const status = error instanceof DevboxError ? error.exitStatus : 1;
+  return isCommandsOwn && (status === 126 || status === 127) ? status : 1;
+}
+
+async function commandNamed(name: string, around: Around): Promise<Command<ArgumentDefs>> {
+  const load = Object.hasOwn(ociCatalogue, name) ? ociCatalogue[name] : undefined;
+  if (load !== undefined) return (await load()).default(around);
+  const { nearest } = await import("../../core/nearest.ts");
+  const found = nearest(name, Object.keys(ociCatalogue));
+  throw new DevboxError("USAGE", {
+    step: `unknown command ${JSON.stringify(name)}`,
+    hint: found === undefined ? "see: devbox oci --help" : `did you mean ${found}? see: devbox oci --help`,
+  });
+}
+
+/** containerd reads lines "commit: " and "spec: "; podman and docker print the whole, or the word behind "version". */
+async function printVersion(): Promise<number> {
+  const { version } = await import("../version.ts");
+  const { specVersion } = await import("../../runtime/spec-version.ts");
+  return await print(`devbox-oci version ${version}\ncommit: ${version}\nspec: ${specVersion}\n`);
+}
+
+async function printOverview(): Promise<number> {
+  const { commandHelp } = await import("../help.ts");
+  const names = Object.keys(ociCatalogue).join(" ");
+  return await print(
+    `${await commandHelp(globalCommand, false)}\nCommands: ${names}\nHelp on one: devbox oci COMMAND --help\n`,
+  );
+}
+
+async function print(text: string): Promise<number> {
+  const { writeOut } = await import("../ui/output.ts");
+  writeOut(text);
+  return 0;
+}

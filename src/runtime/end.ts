@@ -1,0 +1,61 @@
+/** The end of a container: its processes, its control group, its directory, its poststop hooks; in this order. */
+import { closeSync } from "node:fs";
+import { SIGKILL } from "../../ffi/constants.ts";
+import { pidfdOpen, pidfdSendSignal, pollReadable } from "../../ffi/libc.ts";
+import { isFrozen, killCgroup } from "../cgroup/processes.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
+import type { KnownContainer } from "./container.ts";
+import { endCgroup } from "./container-cgroup.ts";
+import { runPoststopHooks } from "./poststop.ts";
+import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+import { removeContainerDirectory } from "./state-directory.ts";
+
+/** A process in uninterruptible sleep dies when it wakes: so long is waited for. */
+const deathTimeoutMs = 10_000;
+
+/** Ends the init process, with it all of its pid namespace, and everybody of its control group; and takes away what is left. */
+export async function destroyContainer(
+  { paths, record }: KnownContainer,
+  warn: (warning: string) => void,
+): Promise<void> {
+  // A frozen process dies only when it is thawed.
+  if (record.cgroup !== undefined && isFrozen(record.cgroup)) await killCgroup(record.cgroup);
+  if (record.init !== undefined) killAndWait(record.init);
+  // Without a pid namespace of its own its processes outlive the first one: then only the group knows them.
+  if (record.cgroup !== undefined) await endCgroup(record.cgroup);
+  removeContainerDirectory(paths);
+  await runPoststopHooks(record, warn);
+}
+
+function killAndWait(init: ProcessIdentity): void {
+  const pidfd = openProcess(init);
+  if (pidfd === undefined) return;
+  try {
+    pidfdSendSignal(pidfd, SIGKILL);
+    if (pollReadable(pidfd, deathTimeoutMs)) return;
+  } catch (error) {
+    if (errnoName(error) === "ESRCH") return;
+    throw error;
+  } finally {
+    closeSync(pidfd);
+  }
+  throw new DevboxError("CONTAINER_STATE", {
+    step: `end process ${init.pid}`,
+    because: `it has not died within ${deathTimeoutMs / 1000} s of SIGKILL`,
+  });
+}
+
+/** A descriptor of this very process, and of none that got its number later; undefined: it has ended. */
+export function openProcess(process: ProcessIdentity): number | undefined {
+  let pidfd: number;
+  try {
+    pidfd = pidfdOpen(process.pid);
+  } catch (error) {
+    if (errnoName(error) === "ESRCH") return undefined;
+    throw error;
+  }
+  // From here on the number cannot be another's.
+  if (isAlive(process)) return pidfd;
+  closeSync(pidfd);
+  return undefined;
+}

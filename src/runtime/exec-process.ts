@@ -1,0 +1,79 @@
+/** `exec` of `devbox oci`: a further process in a container that is known by its id. */
+import { closeSync } from "node:fs";
+import type { Cgroup } from "../cgroup/types.ts";
+import { DevboxError } from "../core/errors.ts";
+import type { HostFacts } from "../host/facts.ts";
+import type { ParsedConfig, RuntimeProcess } from "../oci/runtime.ts";
+import { containerStatus, findContainer } from "./container.ts";
+import { execInContainer } from "./exec.ts";
+import { connectSocket } from "./passed.ts";
+import { checkTransition } from "./status.ts";
+import type { ExecutedProcess } from "./types.ts";
+
+export interface ExecProcessRequest {
+  readonly root: string;
+  readonly id: string;
+  readonly facts: HostFacts;
+  /** What is to run, given what the container was made from. */
+  readonly process: (config: ParsedConfig) => RuntimeProcess;
+  readonly ignorePaused: boolean;
+  /** `[CONTROLLER:]PATH` of groups below the container's. */
+  readonly subgroups: readonly string[];
+  readonly consoleSocket: string | undefined;
+  readonly detach: boolean;
+  readonly preservedFds: number;
+}
+
+/** @throws DevboxError CONTAINER_NOT_FOUND, CONTAINER_STATE, and those of `execInContainer` */
+export async function execProcess(request: ExecProcessRequest): Promise<ExecutedProcess> {
+  const { root, id, facts, consoleSocket, detach, preservedFds } = request;
+  const container = findContainer(root, id);
+  const status = containerStatus(container);
+  if (!(status === "paused" && request.ignorePaused)) checkTransition("exec", id, status);
+  const { config, init, idMap, cgroup } = container.record;
+  const process = request.process(config);
+  const console = consoleSocket === undefined ? undefined : connectSocket(consoleSocket, "--console-socket");
+  try {
+    return await execInContainer({
+      pid: init?.pid ?? -1,
+      process,
+      seccomp: config.linux.seccomp,
+      ...(config.linux.personality === undefined ? {} : { personality: config.linux.personality }),
+      facts,
+      idMap,
+      cgroup: cgroup === undefined ? undefined : subgroup(cgroup, request.subgroups),
+      stdio: ["inherit", "inherit", "inherit"],
+      console,
+      supervision: detach ? "orphaned" : "tied",
+      preservedFds,
+    });
+  } finally {
+    if (console !== undefined) closeSync(console);
+  }
+}
+
+/** The group of each tree, or one below it that was asked for; that must be there. */
+function subgroup(cgroup: Cgroup, wanted: readonly string[]): Cgroup {
+  if (wanted.length === 0) return cgroup;
+  const places = wanted.map((text) => {
+    const [, controllers, path = ""] = /^(?:([\w,=]+):)?(.*)$/s.exec(text) ?? [];
+    if (path === "" || path.split("/").includes("..")) {
+      throw new DevboxError("USAGE", {
+        step: `option --cgroup: ${JSON.stringify(text)} is no path below the container's`,
+      });
+    }
+    return { controllers: controllers?.split(","), path: path.replace(/^\/+/, "") };
+  });
+  const directories = cgroup.directories.map((directory) => {
+    const place = places.find(
+      ({ controllers }) => controllers === undefined || servedBy(cgroup, directory, controllers),
+    );
+    return place === undefined || place.path === "" ? directory : `${directory}/${place.path}`;
+  });
+  return { ...cgroup, directories };
+}
+
+function servedBy({ layout }: Cgroup, directory: string, controllers: readonly string[]): boolean {
+  if (layout.version === 2) return false;
+  return controllers.some((name) => directory.startsWith(`${layout.mounts[name]}/`));
+}

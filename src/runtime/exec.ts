@@ -1,0 +1,104 @@
+/** A further process in a container that runs: joins its namespaces, its control group, and becomes the command. */
+import { closeSync, readlinkSync } from "node:fs";
+import { pidfdOpen } from "../../ffi/libc.ts";
+import { openProcs } from "../cgroup/processes.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
+import { launch } from "../launch/launch.ts";
+import type { NamespaceType } from "../oci/runtime.ts";
+import { planExec } from "../sandbox/plan-exec.ts";
+import { openConsoleSocket } from "./console-socket.ts";
+import { pipesToGive, startedPid } from "./create.ts";
+import { explainFailure } from "./explain-failure.ts";
+import { preserved } from "./passed.ts";
+import type { ExecRequest, ExecutedProcess } from "./types.ts";
+
+/**
+ * Starts the process; returns when its command is executed.
+ * @throws DevboxError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, LAUNCH_FAILED, CONTAINER_STATE where the container has ended
+ */
+export async function execInContainer(request: ExecRequest): Promise<ExecutedProcess> {
+  const { process, cgroup, stdio, preservedFds } = request;
+  using opened = new DisposableStack();
+  const keep = (fd: number): number => {
+    opened.defer(() => closeSync(fd));
+    return fd;
+  };
+  const target = keep(openTarget(request.pid));
+  const groups = cgroup === undefined ? [] : openProcs(cgroup).map(keep);
+  const cgroups = groups.map((_, index) => `cgroup-${index}`);
+  const terminal = process.terminal === true;
+  const console = terminal && request.console === undefined ? opened.use(openConsoleSocket()) : undefined;
+  const theirs = request.console ?? console?.theirs;
+  const { seccomp, personality, facts, idMap, supervision } = request;
+  const plan = planExec({
+    process,
+    seccomp,
+    ...(personality === undefined ? {} : { personality }),
+    facts,
+    join: foreignNamespaces(request.pid),
+    idMap,
+    supervision: { kind: supervision },
+    cgroups,
+    held: [],
+    pipes: pipesToGive(process, stdio),
+    ...(request.console === undefined ? {} : { blockingConsole: true }),
+    ...(preservedFds === 0 ? {} : { preservedFds }),
+  });
+  const launched = launch(plan, {
+    fds: {
+      target,
+      ...Object.fromEntries(groups.map((fd, index) => [`cgroup-${index}`, fd])),
+      ...(theirs === undefined ? {} : { console: theirs }),
+      ...preserved(preservedFds),
+    },
+    stdio,
+    translate: explainFailure,
+  });
+  console?.closeTheirs();
+  const pid = await startedPid(launched);
+  const master = console?.receive();
+  try {
+    await launched.executed();
+    return { pid, terminal: master, launched };
+  } catch (error) {
+    if (master !== undefined) closeSync(master);
+    throw error;
+  }
+}
+
+function openTarget(pid: number): number {
+  try {
+    return pidfdOpen(pid);
+  } catch (cause) {
+    if (errnoName(cause) !== "ESRCH") throw cause;
+    throw new DevboxError("CONTAINER_STATE", { step: "execute in the container", because: "container not running" });
+  }
+}
+
+/** Names in /proc/PID/ns (namespaces(7)). */
+const files: Readonly<Record<NamespaceType, string>> = {
+  user: "user",
+  mount: "mnt",
+  pid: "pid",
+  ipc: "ipc",
+  uts: "uts",
+  network: "net",
+  cgroup: "cgroup",
+  time: "time",
+};
+
+/** Those of the target that we are not in: setns(2) refuses the user namespace that one is in, and the others cost time. */
+function foreignNamespaces(pid: number): readonly NamespaceType[] {
+  const types = Object.keys(files) as NamespaceType[];
+  return types.filter((type) => readNamespace(pid, files[type]) !== readNamespace("self", files[type]));
+}
+
+/** undefined: this kernel has none of the kind. */
+function readNamespace(pid: number | "self", file: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/${file}`);
+  } catch (error) {
+    if (errnoName(error) === "ENOENT") return undefined;
+    throw new DevboxError("SYSCALL_FAILED", { step: `look at the ${file} namespace of process ${pid}`, cause: error });
+  }
+}

@@ -1,0 +1,51 @@
+/** OCI "kill" (runtime-spec runtime.md "Operations"). */
+import { closeSync } from "node:fs";
+import { SIGKILL } from "../../ffi/constants.ts";
+import { pidfdSendSignal } from "../../ffi/libc.ts";
+import { signalCgroup } from "../cgroup/processes.ts";
+import { DevboxError } from "../core/errors.ts";
+import { containerStatus, findContainer, type KnownContainer } from "./container.ts";
+import { openProcess } from "./end.ts";
+import { containerPids } from "./pids.ts";
+import { sendSignal } from "./signal.ts";
+import { checkTransition } from "./status.ts";
+
+export interface KillRequest {
+  readonly root: string;
+  readonly id: string;
+  readonly signal: number;
+  /** Every process of the container, not only its first. */
+  readonly all: boolean;
+}
+
+/** @throws DevboxError CONTAINER_NOT_FOUND, CONTAINER_STATE */
+export async function killContainer({ root, id, signal, all }: KillRequest): Promise<void> {
+  const container = findContainer(root, id);
+  const { cgroup, config } = container.record;
+  // Without a pid namespace of its own, nobody takes the others along; engines ask for that with --all after the end, too.
+  const isShared = !config.linux.namespaces.some(({ type }) => type === "pid");
+  const status = containerStatus(container);
+  if (!(all && isShared && cgroup !== undefined && status === "stopped")) checkTransition("kill", id, status);
+  if (all || (isShared && signal === SIGKILL)) await signalAll(container, signal);
+  else signalInit(container, signal);
+}
+
+async function signalAll(container: KnownContainer, signal: number): Promise<void> {
+  const { cgroup } = container.record;
+  if (cgroup !== undefined) return await signalCgroup(cgroup, signal);
+  for (const pid of containerPids(container)) sendSignal(pid, signal);
+}
+
+function signalInit({ record: { id, init } }: KnownContainer, signal: number): void {
+  const pidfd = init === undefined ? undefined : openProcess(init);
+  if (pidfd === undefined) {
+    throw new DevboxError("CONTAINER_STATE", { step: `kill container ${id}`, because: "container not running" });
+  }
+  try {
+    pidfdSendSignal(pidfd, signal);
+  } catch (cause) {
+    throw new DevboxError("SYSCALL_FAILED", { step: `send signal ${signal} to container ${id}`, cause });
+  } finally {
+    closeSync(pidfd);
+  }
+}

@@ -1,0 +1,32 @@
+/** Descriptors that come from whoever calls the runtime. */
+import { fstatSync } from "node:fs";
+import { SOCK_STREAM } from "../../ffi/constants.ts";
+import { connectUnix } from "../../ffi/socket.ts";
+import { DevboxError } from "../core/errors.ts";
+
+/** @param option where the path stands, for the error */
+export function connectSocket(path: string, option: string): number {
+  try {
+    return connectUnix(path, SOCK_STREAM);
+  } catch (cause) {
+    throw new DevboxError("BAD_CONFIG", { step: `${option}: connect to ${path}`, cause });
+  }
+}
+
+/** The first after stdin, stdout and stderr. */
+const firstPassed = 3;
+
+/** `--preserve-fds N`: descriptors 3 … 3+N-1 by the names that plans have for them. @throws DevboxError USAGE */
+export function preserved(count: number): Readonly<Record<string, number>> {
+  const fds: Record<string, number> = {};
+  for (let index = 0; index < count; index++) {
+    const fd = firstPassed + index;
+    try {
+      fstatSync(fd);
+    } catch (cause) {
+      throw new DevboxError("USAGE", { step: `--preserve-fds ${count}: descriptor ${fd}`, cause });
+    }
+    fds[`preserved-${index}`] = fd;
+  }
+  return fds;
+}

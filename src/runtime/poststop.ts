@@ -1,0 +1,13 @@
+/** poststop hooks: after everything else is gone. */
+import { describeCause } from "../core/errors.ts";
+import { stateOf } from "./container.ts";
+import { runHookProgram } from "./hooks.ts";
+import type { ContainerRecord } from "./record.ts";
+
+/** One that fails keeps none of the others (runtime-spec runtime.md "Lifecycle" step 13). */
+export async function runPoststopHooks(record: ContainerRecord, warn: (warning: string) => void): Promise<void> {
+  const state = stateOf(record, "stopped");
+  for (const hook of record.config.hooks?.poststop ?? []) {
+    await runHookProgram("poststop", hook, state).catch((error) => warn(describeCause(error)));
+  }
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "bun:test";
+import { type ExecOptions, readExecProcess } from "../../../../src/cli/oci/commands/exec-options.ts";
+import type { ParsedConfig } from "../../../../src/oci/runtime.ts";
+import { failureOf } from "../../../helpers/failure.ts";
+
+const config: ParsedConfig = {
+  ociVersion: "1.2.0",
+  root: { path: "/r" },
+  mounts: [],
+  linux: { namespaces: [] },
+  process: {
+    terminal: true,
+    cwd: "/home",
+    env: ["A=1"],
+    args: ["init"],
+    user: { uid: 5, gid: 6, additionalGids: [7] },
+    capabilities: {
+      bounding: ["CAP_KILL"],
+      effective: ["CAP_KILL"],
+      permitted: ["CAP_KILL"],
+      inheritable: [],
+      ambient: [],
+    },
+    noNewPrivileges: true,
+  },
+};
+
+const none: ExecOptions = { command: ["ls", "-l"], env: [], "additional-gids": [], cap: [] };
+const read = (options: Partial<ExecOptions>, of = config) => readExecProcess({ ...none, ...options }, of, () => {});
+
+describe("what exec runs", () => {
+  test("the container's own process with another command, and no terminal unless asked for", () => {
+    expect(read({})).toEqual({ ...config.process, args: ["ls", "-l"], terminal: false } as ReturnType<typeof read>);
+  });
+
+  test.each<[string, Partial<ExecOptions>, object]>([
+    ["--tty", { tty: true }, { terminal: true }],
+    ["--env", { env: ["B=2", "A="] }, { env: ["A=1", "B=2", "A="] }],
+    ["--cwd", { cwd: "/x" }, { cwd: "/x" }],
+    ["--user UID", { user: "9" }, { user: { uid: 9, gid: 6, additionalGids: [7] } }],
+    ["--user UID:GID", { user: "9:0" }, { user: { uid: 9, gid: 0, additionalGids: [7] } }],
+    [
+      "--additional-gids",
+      { "additional-gids": ["8", "9,10"] },
+      { user: { uid: 5, gid: 6, additionalGids: [7, 8, 9, 10] } },
+    ],
+    ["--no-new-privs=false", { "no-new-privs": false }, { noNewPrivileges: false }],
+    ["--apparmor", { apparmor: "p" }, { apparmorProfile: "p" }],
+    ["--process-label", { "process-label": "l" }, { selinuxLabel: "l" }],
+  ])("%s", (_, options, expected) => expect(read(options)).toMatchObject(expected));
+
+  test("--cap reaches every set but the inheritable one", () => {
+    const both = ["CAP_KILL", "CAP_NET_RAW"];
+    const expected = { bounding: both, effective: both, permitted: both, inheritable: [], ambient: [] };
+    for (const name of ["NET_RAW", "cap_net_raw"]) expect(read({ cap: [name] }).capabilities).toEqual(expected);
+  });
+
+  test("a container without a process has somewhere to start from", () => {
+    expect(read({}, { ...config, process: undefined })).toMatchObject({ cwd: "/", user: { uid: 0, gid: 0 }, env: [] });
+  });
+});
+
+test.each<[string, Partial<ExecOptions>]>([
+  ["no command", { command: [] }],
+  ["a relative directory", { cwd: "x" }],
+  ["a name", { user: "root" }],
+  ["an id beyond all", { user: "4294967295" }],
+  ["a group that is none", { "additional-gids": ["x"] }],
+  ["a variable without a value", { env: ["X"] }],
+  ["an unknown capability", { cap: ["EVERYTHING"] }],
+])("%s is refused", (_, options) => expect(failureOf(() => read(options)).code).toBe("USAGE"));
