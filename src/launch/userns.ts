@@ -22,6 +22,7 @@ import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { IdMap, IdMapping } from "../oci/runtime.ts";
 import type { PlanBuilder } from "./plan.ts";
+import { forkThrough } from "./through.ts";
 
 /** What of the host decides how maps are written. */
 export type MapWriter = Pick<HostFacts, "uid" | "gid" | "helpers">;
@@ -38,6 +39,10 @@ export interface CloneRequest {
    * anything of it runs, and the root of its cgroup namespace, if it gets one, is there (cgroup_namespaces(7)).
    */
   readonly cgroups?: readonly string[];
+  /** Steps of a process that clones the child in the launcher's stead, and thus decides where it begins (through.ts). */
+  readonly through?: () => void;
+  /** Steps of the launcher when the child is there and its maps are written, but before it runs; given the slot of its pid. */
+  readonly beforeRelease?: (pid: number) => void;
 }
 
 export interface UserNamespaceRequest extends CloneRequest {
@@ -87,21 +92,26 @@ export function cloneProcess(plan: PlanBuilder, request: CloneRequest, child: ()
  */
 function cloneReleased(
   plan: PlanBuilder,
-  { label, flags, unsupervised = false, cgroups = [] }: CloneRequest,
+  { label, flags, unsupervised = false, cgroups = [], through, beforeRelease }: CloneRequest,
   { prepare, child }: { prepare: (pid: number, meanwhile: () => void) => void; child: () => void },
 ): number {
   const release = plan.pipe("make the pipe that releases the child");
   // Made by clone, the cgroup namespace would have the launcher's group as its root.
   const late = cgroups.length > 0 ? flags & CLONE_NEWCGROUP : 0;
-  const pid = plan.fork(label, flags & ~late, () => {
+  const inChild = (): void => {
     plan.syscall("close the launcher's end", "close", [{ slot: release.write }]);
     if (!unsupervised) dieWithLauncher(plan);
     awaitRelease(plan, release.read);
     if (late !== 0) plan.syscall("make the cgroup namespace", "unshare", [late]);
     child();
-  });
+  };
+  const pid =
+    through === undefined
+      ? plan.fork(label, flags & ~late, inChild)
+      : forkThrough(plan, { label, flags: flags & ~late, through }, inChild);
   plan.syscall("close the child's end", "close", [{ slot: release.read }]);
   prepare(pid, () => enterCgroups(plan, pid, cgroups));
+  beforeRelease?.(pid);
   plan.syscall("release the child", "write", [{ slot: release.write }, plan.bytes(new Uint8Array([1])), 1]);
   plan.syscall("close the pipe", "close", [{ slot: release.write }]);
   return pid;
@@ -211,6 +221,7 @@ function writeProcFile(plan: PlanBuilder, directory: number, name: string, text:
   plan.syscall(`close ${name}`, "close", [{ slot: file }]);
 }
 
-function mapLines(mappings: readonly IdMapping[]): string {
+/** What uid_map and gid_map are given. */
+export function mapLines(mappings: readonly IdMapping[]): string {
   return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
 }

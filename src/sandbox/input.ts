@@ -58,6 +58,16 @@ export interface NamespaceInput {
   /** Mounts of config.json with id maps of their own: made by the launcher, who may be root of the host. */
   readonly idmappedMounts?: readonly RuntimeMount[];
   readonly netDevices?: LinuxConfig["netDevices"];
+  /** Addresses that those devices have, by their names on the host: they lose them when they are moved, and get them back. */
+  readonly netAddresses?: Readonly<Record<string, readonly DeviceAddress[]>>;
+  /** Of the process. Needed here where a user namespace is joined: whoever has joined one cannot set it any more. */
+  readonly oomScoreAdj?: number;
+}
+
+/** `192.0.2.1`, `2001:db8::1`. */
+export interface DeviceAddress {
+  readonly address: string;
+  readonly prefixLength: number;
 }
 
 export interface SandboxInput {
@@ -89,6 +99,12 @@ export interface SandboxInput {
   readonly blockingConsole?: boolean;
   /** Descriptors 3 … 3+n-1 of the caller go to the command (`--preserve-fds`); handed over as "preserved-0" …. */
   readonly preservedFds?: number;
+  /** Of the init process; left out: it dies with its supervisor. */
+  readonly orphaned?: boolean;
+  /** Move the root onto / and change to it, for a root file system that pivot_root(2) refuses (a ramdisk). */
+  readonly noPivot?: boolean;
+  /** Keep the session keyring of the caller. */
+  readonly noNewKeyring?: boolean;
   /** Be PID 1 for the command: reap orphans, forward signals. */
   readonly init: boolean;
 }

@@ -4,13 +4,16 @@
  * (`--explain`) and compared anywhere.
  */
 import { becomeInit } from "../launch/init.ts";
-import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
+import { beginPlan, type LaunchPlan, type PlanBuilder, redirectReports } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
 import { attachConsole, openConsole } from "./console.ts";
 import { bindDevices, makeDefaultDevices } from "./devices.ts";
-import { closeAtExec, execute } from "./exec.ts";
-import { becomeUser, setLimits } from "./identity.ts";
+import { closeAtExec, execute, findExecutable } from "./exec.ts";
+import { passGate } from "./gate.ts";
+import { runHooksInside } from "./hooks.ts";
+import { becomeUser, type Identity, identityOf, prepareIdentity } from "./identity.ts";
 import type { SandboxInput } from "./input.ts";
+import { setLimits } from "./limits.ts";
 import { loopbackOps } from "./loopback.ts";
 import { makeReadonly, maskPaths } from "./masks.ts";
 import { mountInRoot } from "./mounts.ts";
@@ -23,23 +26,26 @@ const PR_SET_NAME = 15;
 
 /**
  * The plan of the init process, from its first moment as root of its user namespace to the command; it continues that of
- * `planNamespaces`. Descriptors it expects: those of `gates`, "console" with a terminal.
+ * `planNamespaces`. Descriptors it expects: those of `gates`, `executed`, "console" with a terminal, "preserved-0" ….
  */
 export function planBox(input: SandboxInput): LaunchPlan {
-  const { config } = input;
+  const { config, gates, containerState } = input;
   const { process, linux } = config;
   const plan = beginPlan(`run ${process.args.join(" ")}`);
   const context = rootPlan(plan);
   const directory = { slot: plan.descriptor() };
   const terminal = process.terminal === true ? { slot: plan.descriptor() } : undefined;
 
-  leaveSession(plan);
-  setOomScore(context, config);
+  leaveSession(plan, input.noNewKeyring);
+  if (process.oomScoreAdj !== undefined && !joinsUsers(config)) setOomScore(plan, process.oomScoreAdj);
+  const identity = identityOf(input);
+  const prepared = prepareIdentity(plan, identity);
   assembleRoot(context, input);
   for (const mount of config.mounts) mountInRoot(context, mount, input);
   if (!bringsDevices(config)) makeDefaultDevices(context);
   bindDevices(context, linux.devices ?? []);
-  if (terminal !== undefined) openConsole(context, process, terminal);
+  const blocking = input.blockingConsole === true;
+  if (terminal !== undefined) openConsole(context, { process, blocking }, terminal);
   setSysctls(context, config);
   makeReadonly(context, linux.readonlyPaths ?? []);
   maskPaths(context, linux.maskedPaths ?? []);
@@ -47,23 +53,50 @@ export function planBox(input: SandboxInput): LaunchPlan {
   if (ownsNetwork(config)) for (const op of loopbackOps(plan.slot())) plan.add(op);
   // By descriptor, resolved in the root: /proc/self/fd/N as a working directory must not lead out (CVE-2024-21626).
   makeDirectoryInRoot({ ...context, found: directory }, process.cwd, { purpose: "working directory" });
-  enterRoot(context, config);
+  if (gates.pivot !== undefined) passGate(plan, gates.pivot, "wait for the hooks of the runtime");
+  runHooksInside(plan, "createContainer", config, containerState);
+  enterRoot(context, config, input.noPivot);
 
   plan.syscall(`enter ${process.cwd}`, "fchdir", [directory]);
-  if (terminal !== undefined) attachConsole(context, terminal);
+  if (terminal !== undefined) attachConsole(plan, terminal);
   setLimits(plan, process);
   closeAtExec(plan);
-  if (input.gates.exec !== undefined) passGate(plan, input.gates.exec);
-  becomeUser(plan, input);
-  if (input.init) becomeNamedInit(plan, () => execute(plan, process));
+  if (input.executed !== undefined) lookForCommand(plan, identity);
+  awaitStart(plan, input, directory.slot);
+  runHooksInside(plan, "startContainer", config, containerState);
+  becomeUser(plan, identity, prepared);
+  if (input.init) becomeNamedInit(plan, () => execute(plan, process), input.executed);
   else execute(plan, process);
   return plan.finish();
 }
 
+/** Whoever creates is told what is wrong until then; from then on it is whoever starts. */
+function awaitStart(plan: PlanBuilder, { gates, executed }: SandboxInput, any: number): void {
+  if (executed !== undefined) plan.add({ kind: "report", event: "ready", slot: any });
+  if (gates.exec !== undefined) passGate(plan, gates.exec, "wait for the start");
+  if (executed !== undefined) redirectReports(plan, executed);
+}
+
+/**
+ * In a process of its own, which asks as the user of the command: what was opened for the labels can be written to only with
+ * the very credentials with which it was opened, and those are new ones after every change, and back.
+ */
+function lookForCommand(plan: PlanBuilder, identity: Identity): void {
+  plan.scoped(() => {
+    const child = plan.fork("look for the command", 0, () => findExecutable(plan, identity));
+    plan.waitForSuccess("the search for the command", child);
+  });
+}
+
+/** Then the process has no rights over its own /proc/self, and its oom_score_adj was set before. */
+function joinsUsers({ linux }: RuntimeConfig): boolean {
+  return linux.namespaces.some(({ type, path }) => type === "user" && path !== undefined);
+}
+
 /** For ps(1): the launcher was executed from a descriptor, and would be named by its number. */
-function becomeNamedInit(plan: PlanBuilder, command: () => void): void {
+function becomeNamedInit(plan: PlanBuilder, command: () => void, executed: string | undefined): void {
   plan.syscall("name the init process", "prctl", [PR_SET_NAME, plan.string("devbox-init"), 0, 0, 0]);
-  becomeInit(plan, command);
+  becomeInit(plan, command, executed);
 }
 
 /** A directory bound on /dev is used as it is, as runc does: with `-v /dev:/dev` there is nothing to add. */
@@ -74,17 +107,7 @@ function bringsDevices({ mounts }: RuntimeConfig): boolean {
   );
 }
 
+/** One that was there before has somebody who looks after it. */
 function ownsNetwork(config: RuntimeConfig): boolean {
-  return config.linux.namespaces.some(({ type }) => type === "network");
-}
-
-/** Hooks and the network are made ready meanwhile; the end of the pipe without a byte means that devbox gave up. */
-function passGate(plan: PlanBuilder, gate: string): void {
-  const givenUp = plan.mark("devbox has given up");
-  const go = plan.mark("go");
-  plan.syscall("wait for the start", "read", [plan.fd(gate), plan.buffer(1), 1], { onZero: givenUp });
-  plan.add({ kind: "jump", to: go });
-  plan.here(givenUp);
-  plan.add({ kind: "exit", code: 125 });
-  plan.here(go);
+  return config.linux.namespaces.some(({ type, path }) => type === "network" && path === undefined);
 }

@@ -4,6 +4,7 @@ import { EACCES, ENOSYS, EPERM } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
 import { inside, openHow, openInRoot, type RootPlan } from "./paths.ts";
+import { closeSlot } from "./steps.ts";
 
 /** keyctl(2). */
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -15,27 +16,33 @@ const EDQUOT = 122;
 const defaultUmask = 0o022;
 
 /** Steps that cut what a process inherits from its caller's session: the terminal's signals, keys, the umask. */
-export function leaveSession(plan: PlanBuilder): void {
+export function leaveSession(plan: PlanBuilder, keepKeyring = false): void {
   plan.syscall("start a session", "setsid", []);
+  if (!keepKeyring) leaveKeyring(plan);
+  plan.syscall("set the umask", "umask", [defaultUmask]);
+}
+
+function leaveKeyring(plan: PlanBuilder): void {
   // The caller's keyring may hold tickets and passwords (session-keyring(7)); without a filter, keyctl(2) would read them.
   // An engine outside may refuse the call, and then refuses it to the box too.
   plan.syscall("join a new session keyring", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], {
     tolerate: [ENOSYS, EPERM, EDQUOT],
   });
-  plan.syscall("set the umask", "umask", [defaultUmask]);
 }
 
 /** Steps for process.oomScoreAdj; through the host's /proc, so before the root is entered. */
-export function setOomScore({ plan, found }: RootPlan, { process }: RuntimeConfig): void {
-  const { oomScoreAdj } = process;
-  if (oomScoreAdj === undefined) return;
-  const label = `set oom_score_adj to ${oomScoreAdj}`;
-  const bytes = new TextEncoder().encode(String(oomScoreAdj));
-  plan.syscall(label, "openat", [AT_FDCWD, plan.string("/proc/self/oom_score_adj"), O_WRONLY | O_CLOEXEC, 0], {
-    save: found.slot,
+export function setOomScore(plan: PlanBuilder, oomScoreAdj: number): void {
+  plan.scoped(() => {
+    const file = { slot: plan.slot() };
+    const label = `set oom_score_adj to ${oomScoreAdj}`;
+    const bytes = new TextEncoder().encode(String(oomScoreAdj));
+    plan.syscall(label, "openat", [AT_FDCWD, plan.string("/proc/self/oom_score_adj"), O_WRONLY | O_CLOEXEC, 0], {
+      save: file.slot,
+    });
+    // To lower it takes CAP_SYS_RESOURCE of the host (proc_pid_oom_score_adj(5)); runc without root goes on as well.
+    plan.syscall(label, "write", [file, plan.bytes(bytes), bytes.length], { tolerate: [EACCES] });
+    closeSlot(plan, file);
   });
-  // To lower it takes CAP_SYS_RESOURCE of the host (proc_pid_oom_score_adj(5)); runc without root goes on as well.
-  plan.syscall(label, "write", [found, plan.bytes(bytes), bytes.length], { tolerate: [EACCES] });
 }
 
 /** Steps for namespaced settings (sysctl(8) names) through the /proc of the box, while it is still writable. */
