@@ -304,6 +304,7 @@ export const AF_INET = 2;
 export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = O_NONBLOCK;
 export const SOCK_CLOEXEC = O_CLOEXEC;
@@ -340,11 +341,52 @@ export const SECCOMP_FILTER_FLAG_TSYNC = 1;
 export const SECCOMP_FILTER_FLAG_LOG = 2;
 export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
 export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 16;
+export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32;
+
+// access(2): `mode`
+export const F_OK = 0;
+export const X_OK = 1;
+
+// sched_setattr(2): `sched_policy` and `sched_flags`, linux/sched.h
+export const SCHED_OTHER = 0;
+export const SCHED_FIFO = 1;
+export const SCHED_RR = 2;
+export const SCHED_BATCH = 3;
+export const SCHED_ISO = 4;
+export const SCHED_IDLE = 5;
+export const SCHED_DEADLINE = 6;
+export const SCHED_FLAG_RESET_ON_FORK = 0x01;
+export const SCHED_FLAG_RECLAIM = 0x02;
+export const SCHED_FLAG_DL_OVERRUN = 0x04;
+export const SCHED_FLAG_KEEP_POLICY = 0x08;
+export const SCHED_FLAG_KEEP_PARAMS = 0x10;
+export const SCHED_FLAG_UTIL_CLAMP_MIN = 0x20;
+export const SCHED_FLAG_UTIL_CLAMP_MAX = 0x40;
+
+// ioprio_set(2): `which`, and the classes of `ioprio`, linux/ioprio.h
+export const IOPRIO_WHO_PGRP = 2;
+export const IOPRIO_CLASS_SHIFT = 13;
+export const IOPRIO_CLASS_RT = 1;
+export const IOPRIO_CLASS_BE = 2;
+export const IOPRIO_CLASS_IDLE = 3;
+
+// personality(2)
+export const PER_LINUX = 0;
+export const PER_LINUX32 = 8;
 
 // capget(2), linux/capability.h
 export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
+// futex(2)
+export const FUTEX_CMP_REQUEUE = 4;
+export const FUTEX_PRIVATE_FLAG = 128;
+
+// statx(2)
+export const STATX_BASIC_STATS = 0x7ff;
+
 // statfs(2): f_type, linux/magic.h
+export const PROC_SUPER_MAGIC = 0x9fa0;
 export const EXT4_SUPER_MAGIC = 0xef53;
 export const BTRFS_SUPER_MAGIC = 0x9123683e;
 export const XFS_SUPER_MAGIC = 0x58465342;
