@@ -1,0 +1,96 @@
+/** Starting a box that is on disk: from its config.json and its settings, with its files and names as it left them. */
+import { chmodSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
+import type { Context } from "../core/context.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
+import type { ParsedConfig, RuntimeConfig } from "../oci/runtime.ts";
+import { openBundle } from "../runtime/open-bundle.ts";
+import { storeError } from "../store/atomic-write.ts";
+import type { Lock } from "../store/locks.ts";
+import type { BoxPaths, BoxRecord } from "../store/types.ts";
+import { type StartedBox, startDetached } from "./detached.ts";
+import { planNetwork } from "./network.ts";
+import type { SandboxOfBox, Surroundings } from "./prepare.ts";
+import { readSettings } from "./settings.ts";
+import type { Input } from "./streams.ts";
+
+export interface StartRequest {
+  readonly paths: BoxPaths;
+  readonly record: BoxRecord;
+  /** Of the box; the caller's, and its monitor's from then on. */
+  readonly lock: Lock;
+  readonly input: Input;
+}
+
+/** @throws DevboxError of every stage; its record is as it was then. */
+export async function startAgain(
+  context: Context,
+  around: Surroundings,
+  { paths, record, lock, input }: StartRequest,
+): Promise<StartedBox> {
+  const settings = readSettings(paths);
+  if (settings === undefined) throw notWhole(record);
+  const { options, health } = settings;
+  const { config: parsed, sourceKinds } = openBundle(paths.directory, "config.json", (line) => context.log.warn(line));
+  using network = await planNetwork(context, options, around.facts, paths);
+  const config = requireProcess(parsed, network.contribution.hooks, record);
+  const idMap = { uid: config.linux.uidMappings ?? [], gid: config.linux.gidMappings ?? [] };
+  const { rootfs } = settings;
+  makeMountable(around, rootfs);
+  const sandbox: SandboxOfBox = {
+    config,
+    rootfs,
+    storeRoot: around.store.root,
+    mountpoint: rootfs.kind === "directory" ? rootfs.path : join(paths.directory, "rootfs"),
+    facts: around.facts,
+    idMap,
+    sourceKinds,
+    init: options.init,
+  };
+  const started = await startDetached(context, around, {
+    paths,
+    record,
+    lock,
+    options,
+    health,
+    network,
+    namespaces: config.linux.namespaces,
+    idMap,
+    input,
+    prepare: async () => ({ sandbox, settings }),
+  });
+  // The monitor has it as well.
+  lock[Symbol.dispose]();
+  return started;
+}
+
+function notWhole(record: BoxRecord): DevboxError {
+  return new DevboxError("STORE_DAMAGED", {
+    step: `start the box ${record.name}`,
+    because: "it was not made to its end",
+    hint: `remove it: devbox rm ${record.name}`,
+  });
+}
+
+/** Its hooks are those of the network, and name programs as they are now. */
+function requireProcess(parsed: ParsedConfig, hooks: RuntimeConfig["hooks"], record: BoxRecord): RuntimeConfig {
+  const { process } = parsed;
+  if (process === undefined) throw notWhole(record);
+  return { ...parsed, process, hooks: hooks ?? {} };
+}
+
+/**
+ * overlayfs refuses to mount a volatile upper layer again (Documentation/filesystems/overlayfs.rst "Volatile mount"), since
+ * it may be broken after a crash. A box whose layer is volatile is removed when it ends: nobody looks at what it left.
+ */
+function makeMountable({ store }: Surroundings, rootfs: RootfsPlan): void {
+  if (rootfs.kind !== "overlay" || !rootfs.volatile) return;
+  const work = join(store.root, rootfs.work, "work");
+  try {
+    chmodSync(work, 0o700);
+    rmSync(join(work, "incompat"), { recursive: true, force: true });
+  } catch (error) {
+    if (errnoName(error) !== "ENOENT") throw storeError(error, `mount ${rootfs.upper} again`);
+  }
+}
