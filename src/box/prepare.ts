@@ -64,6 +64,11 @@ export async function makeBox(
     ...(volumes.length === 0 ? {} : { volumes }),
   });
   try {
+    if (volumes.length > 0) {
+      const { prepareVolumes } = await import("./volumes.ts");
+      const work = { store, facts, idMap, source, boxDirectory: created.paths.directory };
+      await prepareVolumes(context, work, options.mounts);
+    }
     return { source, created, network: await planNetwork(context, options, facts, created.paths), idMap };
   } catch (error) {
     removeBox(store, created.paths, created.record.name, created.lock);

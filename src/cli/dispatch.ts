@@ -70,7 +70,8 @@ async function commandNamed(name: string): Promise<Command> {
 
 async function printOverview(): Promise<number> {
   const { overview } = await import("./help.ts");
-  return await print((colour) => overview(colour));
+  const commands = await loadAllCommands();
+  return await print((colour) => overview(commands, colour));
 }
 
 async function printHelp(command: Command): Promise<number> {
@@ -78,7 +79,7 @@ async function printHelp(command: Command): Promise<number> {
   return await print((colour) => commandHelp(command, colour));
 }
 
-async function print(render: (colour: boolean) => Promise<string>): Promise<number> {
+async function print(render: (colour: boolean) => string | Promise<string>): Promise<number> {
   const { writeOut } = await import("./ui/output.ts");
   const { wantsColour } = await import("./ui/terminal.ts");
   writeOut(await render(wantsColour(1, process.env)));

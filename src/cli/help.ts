@@ -1,6 +1,5 @@
 /** `--help`: citty prints the definitions, we set groups, examples and notes around them. */
 import { type ArgsDef, renderUsage } from "citty";
-import { loadAllCommands } from "./catalogue.ts";
 import type { ArgumentDefs, Command, OptionDef } from "./command.ts";
 import { makeStyle, type Style } from "./ui/terminal.ts";
 import { version } from "./version.ts";
@@ -20,9 +19,8 @@ export async function commandHelp(command: Command, colour: boolean): Promise<st
 }
 
 /** What `devbox` alone prints. */
-export async function overview(colour: boolean): Promise<string> {
+export function overview(commands: readonly Command[], colour: boolean): string {
   const style = makeStyle(colour);
-  const commands = await loadAllCommands();
   const width = Math.max(...commands.map(({ meta }) => meta.name.length));
   const lines = commands.map(({ meta }) => `  ${style.cyan(meta.name.padEnd(width))}  ${meta.description}`);
   const blocks = [

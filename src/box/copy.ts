@@ -1,0 +1,186 @@
+/** `devbox cp`: files between a box and this machine, or a tar stream. */
+import { closeSync } from "node:fs";
+import { resolve } from "node:path";
+import { pidfdOpen, pipe2 } from "../../ffi/libc.ts";
+import type { Context } from "../core/context.ts";
+import { DevboxError } from "../core/errors.ts";
+import type { HostFacts } from "../host/facts.ts";
+import { defaultIdMap } from "../host/id-map.ts";
+import { readHostFacts } from "../host/read-facts.ts";
+import {
+  type CopyTask,
+  type CopyWorker,
+  finishCopy,
+  finishPair,
+  type PackRequest,
+  type PlanCopier,
+  startHostCopier,
+  startPlannedCopier,
+  type UnpackRequest,
+} from "../image/copy-process.ts";
+import type { Stdio } from "../launch/launch.ts";
+import type { RuntimeMount } from "../oci/runtime.ts";
+import { boxState, isAlive } from "../store/box-state.ts";
+import { findBox, lockEndedBox } from "../store/boxes.ts";
+import { openStore } from "../store/open.ts";
+import { processStartTime } from "../store/process-identity.ts";
+import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
+import { readBoxConfig } from "./config-file.ts";
+import { joinedCopier, mountedCopier } from "./copy-places.ts";
+import { readSettings } from "./settings.ts";
+
+/** One end of a copy. */
+export type CopyEnd =
+  | { readonly kind: "box"; readonly box: string; readonly path: string }
+  /** Relative to the working directory. */
+  | { readonly kind: "host"; readonly path: string }
+  /** A tar archive on stdin or stdout. */
+  | { readonly kind: "stream" };
+
+export interface CopyOptions {
+  /** Keep the owners, by their numbers. */
+  readonly archive: boolean;
+  /** A symbolic link as the source means its target. */
+  readonly follow: boolean;
+  readonly cwd: string;
+}
+
+/**
+ * Copies, with docker's rules (docker-cp(1)).
+ * @returns what could not be copied as it is, in words
+ * @throws DevboxError USAGE unless one end is a box and the other is none; BOX_NOT_FOUND, COPY_FAILED
+ */
+export async function copyFiles(
+  context: Context,
+  from: CopyEnd,
+  to: CopyEnd,
+  options: CopyOptions,
+): Promise<readonly string[]> {
+  const end = from.kind === "box" ? from : to;
+  const other = from.kind === "box" ? to : from;
+  if (end.kind !== "box" || other.kind === "box") {
+    const because = end.kind === "box" ? "both are boxes" : "neither is a box";
+    throw new DevboxError("USAGE", {
+      step: "copy files",
+      because,
+      hint: "one of the two is BOX:PATH, the other a path of this machine, or - for a tar stream",
+    });
+  }
+  const store = openStore(context.env);
+  const facts = readHostFacts(context.env);
+  using place = openPlace(store, facts, end.box);
+  const inBox = (task: CopyTask, stdio: readonly [Stdio, Stdio]): CopyWorker =>
+    startPlannedCopier(place.copier, task, stdio);
+  const pack: PackRequest = { path: packPath(from, options), follow: options.follow };
+  const unpack = unpackRequest(from, to, options);
+  if (from.kind === "stream") return await finishCopy(inBox({ to: unpack }, ["inherit", "ignore"]), context.signal);
+  if (to.kind === "stream") return await finishCopy(inBox({ from: pack }, ["ignore", "inherit"]), context.signal);
+  return from.kind === "box"
+    ? await join(inBox, startHostCopier, pack, unpack, context.signal)
+    : await join(startHostCopier, inBox, pack, unpack, context.signal);
+}
+
+type Start = (task: CopyTask, stdio: readonly [Stdio, Stdio]) => CopyWorker;
+
+async function join(
+  startPacker: Start,
+  startUnpacker: Start,
+  from: PackRequest,
+  to: UnpackRequest,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const [read, write] = pipe2();
+  let packer: CopyWorker;
+  let unpacker: CopyWorker;
+  try {
+    packer = startPacker({ from }, ["ignore", write]);
+    unpacker = startUnpacker({ to }, [read, "ignore"]);
+  } finally {
+    closeSync(read);
+    closeSync(write);
+  }
+  return await finishPair(packer, unpacker, signal);
+}
+
+function packPath(from: CopyEnd, { cwd }: CopyOptions): string {
+  if (from.kind === "stream") return "/";
+  return from.kind === "box" ? cleanPath("/", from.path) : cleanPath(cwd, from.path);
+}
+
+/** Absolute and clean, but for the end that says something (docker-cp(1)): `dir/`, `dir/.`, and `.` itself. */
+function cleanPath(base: string, path: string): string {
+  const clean = resolve(base, path === "" ? "." : path);
+  const end = /(?:^|\/)\.$/.test(path) ? "/." : path.endsWith("/") ? "/" : "";
+  return clean === "/" ? "/" : `${clean}${end}`;
+}
+
+function unpackRequest(from: CopyEnd, to: CopyEnd, { archive, cwd }: CopyOptions): UnpackRequest {
+  const intoBox = to.kind === "box";
+  return {
+    path: to.kind === "stream" ? "/" : cleanPath(intoBox ? "/" : cwd, to.path),
+    into: from.kind === "stream" ? "inside" : "auto",
+    owner: archive ? "archive" : intoBox ? "root" : "caller",
+    xattrs: intoBox ? ["user.", "security.capability"] : ["user."],
+    // A program of the box that is setuid would be one of the caller's for everybody on this machine.
+    specialBits: intoBox,
+    topMetadata: false,
+  };
+}
+
+interface Place extends Disposable {
+  readonly copier: PlanCopier;
+}
+
+function openPlace(store: Store, facts: HostFacts, name: string): Place {
+  const { paths, record } = findBox(store, name);
+  const state = boxState(store, record);
+  if (isAlive(state)) return openRunning(state);
+  const lock = lockEndedBox(paths);
+  if (lock === undefined) {
+    throw new DevboxError("BOX_RUNNING", {
+      step: `copy files of the box ${name}`,
+      because: "it is being started or cleaned up just now",
+      hint: "try again in a moment",
+    });
+  }
+  try {
+    return { copier: restingCopier(store, facts, paths), [Symbol.dispose]: () => lock.remove() };
+  } catch (error) {
+    lock.remove();
+    throw error;
+  }
+}
+
+function openRunning({ pid, startTime, name }: BoxRecord): Place {
+  const ended = (): DevboxError =>
+    new DevboxError("COPY_FAILED", { step: `enter the box ${name}`, because: "it has ended just now" });
+  if (pid === undefined) throw ended();
+  const pidfd = pidfdOpen(pid);
+  // Looked at when the descriptor is there, which stays with its process.
+  if (startTime !== undefined && processStartTime(pid) !== startTime) {
+    closeSync(pidfd);
+    throw ended();
+  }
+  return { copier: joinedCopier({ pid, pidfd }), [Symbol.dispose]: () => closeSync(pidfd) };
+}
+
+function restingCopier(store: Store, facts: HostFacts, paths: BoxPaths): PlanCopier {
+  const rootfs = readSettings(paths)?.rootfs;
+  if (rootfs === undefined) {
+    const because = "it belongs to a box that is about to be removed";
+    throw new DevboxError("COPY_FAILED", { step: `find the root file system of ${paths.id.slice(0, 12)}`, because });
+  }
+  return mountedCopier({
+    facts,
+    idMap: defaultIdMap(facts),
+    rootfs,
+    storeRoot: store.root,
+    mountpoint: rootfs.kind === "directory" ? rootfs.path : `${paths.directory}/rootfs`,
+    mounts: readBoxConfig(paths).mounts.filter(holdsFiles),
+  });
+}
+
+/** Of what a box mounts: volumes and directories of the host; not what devbox puts in its place at every start. */
+function holdsFiles({ type, destination }: RuntimeMount): boolean {
+  return type === "bind" && !/^\/(?:dev|sys|proc)(?:\/|$)|^\/etc\/(?:hosts|hostname|resolv\.conf)$/.test(destination);
+}
