@@ -1,4 +1,5 @@
 /** "process" of config.json (runtime-spec config.md "Process"). */
+import { attainableSets, reasonsOfLoss } from "./capability-sets.ts";
 import { parseCpuList } from "./cpu-list.ts";
 import {
   expected,
@@ -67,8 +68,12 @@ function readUser(place: JsonPlace): RuntimeUser {
   };
 }
 
-/** Names that no kernel of ours knows are passed over, with a warning (`processWarnings`). */
+/** What cannot be had is left out, with a warning (config.md "Linux Process"). */
 function readCapabilities(place: JsonPlace): Capabilities {
+  return attainableSets(knownCapabilities(place));
+}
+
+function knownCapabilities(place: JsonPlace): Capabilities {
   const set = (key: keyof Capabilities): readonly string[] =>
     (optional(place, key, readStrings)[key] ?? []).filter(isCapability);
   return {
@@ -80,8 +85,27 @@ function readCapabilities(place: JsonPlace): Capabilities {
   };
 }
 
-export function isCapability(name: string): boolean {
+function isCapability(name: string): boolean {
   return capabilityNames.some((known) => known === name);
+}
+
+/** Of a process that was read without complaint. */
+export function processWarnings(process: JsonPlace): readonly string[] {
+  const place = member(process, "capabilities");
+  if (isAbsent(place)) return [];
+  const asked = knownCapabilities(place);
+  const had = attainableSets(asked);
+  const unknown = (Object.keys(asked) as (keyof Capabilities)[]).flatMap((key) =>
+    (optional(place, key, readStrings)[key] ?? [])
+      .filter((name) => !isCapability(name))
+      .map((name) => `${place.path}.${key}: no capability is named ${name}`),
+  );
+  const lost = (["effective", "inheritable", "ambient"] as const).flatMap((key) =>
+    asked[key]
+      .filter((name) => !had[key].includes(name))
+      .map((name) => `${place.path}.${key}: ${name} is left out: it ${reasonsOfLoss[key]}`),
+  );
+  return [...unknown, ...lost];
 }
 
 function readRlimits(place: JsonPlace): readonly Rlimit[] {

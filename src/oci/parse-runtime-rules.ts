@@ -1,6 +1,6 @@
 /** What properties of config.json demand of each other, and what is passed over with a warning. */
 import { fail, isAbsent, type JsonPlace, member } from "./json.ts";
-import { isCapability } from "./parse-runtime-process.ts";
+import { processWarnings } from "./parse-runtime-process.ts";
 import type { NamespaceType, ParsedConfig } from "./runtime.ts";
 import { sysctlNamespace, sysctlParts } from "./sysctl.ts";
 
@@ -67,15 +67,4 @@ function relativeDestinations(place: JsonPlace): readonly string[] {
       ? []
       : [`mounts[${index}].destination: ${destination} is relative, which is deprecated; /${destination} is taken`],
   );
-}
-
-/** Capabilities that cannot be had are left out (config.md "Linux Process"). */
-export function processWarnings(process: JsonPlace): readonly string[] {
-  const place = member(process, "capabilities");
-  if (isAbsent(place)) return [];
-  const sets = ["bounding", "effective", "permitted", "inheritable", "ambient"].map((key) => member(place, key));
-  return sets.flatMap(({ path, value }) => {
-    const names: readonly string[] = Array.isArray(value) ? value : [];
-    return names.filter((name) => !isCapability(name)).map((name) => `${path}: no capability is named ${name}`);
-  });
 }

@@ -23,8 +23,8 @@ import {
   readStrings,
 } from "./json.ts";
 import { readIdMappings, readLinux } from "./parse-runtime-linux.ts";
-import { readProcess } from "./parse-runtime-process.ts";
-import { checkTogether, collectWarnings, processWarnings } from "./parse-runtime-rules.ts";
+import { processWarnings, readProcess } from "./parse-runtime-process.ts";
+import { checkTogether, collectWarnings } from "./parse-runtime-rules.ts";
 import { absolutePath, optionalText, readEnvironment } from "./parse-runtime-texts.ts";
 import type { Hook, Hooks, ParsedConfig, RuntimeMount, RuntimeProcess } from "./runtime.ts";
 import { hookPoints } from "./runtime-words.ts";

@@ -11,9 +11,10 @@ export function explainFailure(failure: LaunchFailure): DevboxError | undefined 
   return isCommand(failure) ? explainCommand(failure) : explainStep(failure);
 }
 
-/** Only the command's own execve(2) tolerates errors; helpers have none to look further for. */
-function isCommand({ op }: LaunchFailure): boolean {
-  return op.kind === "fail" || (op.kind === "syscall" && op.call === "execve" && (op.tolerate?.length ?? 0) > 0);
+/** The command's own execve(2), or the search for it before. Helpers are executed too, but have none to look further for. */
+function isCommand({ op, label }: LaunchFailure): boolean {
+  const looksFurther = op.kind === "fail" || (op.kind === "syscall" && (op.tolerate?.length ?? 0) > 0);
+  return looksFurther && label.startsWith("execute ");
 }
 
 /** What the command itself is to blame for gets docker's exit codes 126 and 127. */
@@ -61,6 +62,23 @@ const rules: readonly Rule[] = [
     labels: /^set the limit /,
     errnos: [EPERM],
     hint: "a box cannot have more than your own hard limit: see ulimit -H -a",
+  },
+  {
+    labels: /^(?:find AppArmor|set the AppArmor profile )/,
+    errnos: [ENOENT, EINVAL],
+    because: "AppArmor is not in use here, or has no such profile",
+    hint: "load the profile, or take process.apparmorProfile out of config.json",
+  },
+  {
+    labels: /^find SELinux/,
+    errnos: [ENOENT],
+    because: "SELinux is not in use here",
+    hint: "take process.selinuxLabel out of config.json",
+  },
+  {
+    labels: /^set the (?:scheduler|I\/O priority) /,
+    errnos: [EPERM],
+    hint: "without CAP_SYS_NICE on the host only nicer ones can be had",
   },
   {
     labels: /^mount (?:proc|sysfs) /,

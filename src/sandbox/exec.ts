@@ -1,8 +1,12 @@
 /** The last steps: the command, looked for on the PATH of the box as execvp(3) does. */
-import { CLOSE_RANGE_CLOEXEC } from "../../ffi/constants.ts";
+import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, F_OK, O_CLOEXEC, O_DIRECTORY, O_PATH, X_OK } from "../../ffi/constants.ts";
 import { EACCES, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
+import { type Identity, setGroups } from "./identity.ts";
+
+/** Errors for which execvp(3) looks further. */
+const absent: readonly number[] = [ENOENT, ENOTDIR, ENODEV, ENAMETOOLONG];
 
 /** docker's default, for an environment without PATH. */
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -20,12 +24,59 @@ export function execute(plan: PlanBuilder, process: RuntimeProcess): void {
   const [command = ""] = process.args;
   const argv = plan.vector(process.args);
   const envp = plan.vector(process.env);
-  const absent = [ENOENT, ENOTDIR, ENODEV, ENAMETOOLONG];
   const paths = candidates(command, process.env);
   // As execvp(3): a candidate that may not be executed does not end the search, but is the answer when it finds no other.
   for (const tolerate of [[...absent, EACCES], absent])
     for (const path of paths) plan.syscall(`execute ${path}`, "execve", [plan.string(path), argv, envp], { tolerate });
   plan.add({ kind: "fail", label: `execute ${command}`, errno: ENOENT });
+}
+
+/**
+ * Steps that fail as `execute` would, for a command that is not there or may not be executed, and do nothing else. They ask with
+ * the ids that the process will have (access(2): the real ones, for whom root's capabilities do not count), and put the own back.
+ */
+export function findExecutable(plan: PlanBuilder, { process, idMap }: Pick<Identity, "process" | "idMap">): void {
+  const { user } = process;
+  plan.scoped(() => {
+    const [uid, gid] = [{ slot: plan.slot() }, { slot: plan.slot() }];
+    plan.syscall("note the own user", "getuid", [], { save: uid.slot });
+    plan.syscall("note the own group", "getgid", [], { save: gid.slot });
+    setGroups(plan, user, idMap);
+    plan.syscall(`ask as group ${user.gid}`, "setresgid", [user.gid, -1, -1]);
+    plan.syscall(`ask as user ${user.uid}`, "setresuid", [user.uid, -1, -1]);
+    search(plan, process);
+    plan.syscall("be the own user again", "setresuid", [uid, -1, -1]);
+    plan.syscall("be the own group again", "setresgid", [gid, -1, -1]);
+  });
+}
+
+/** Two rounds, as in `execute`: in the second what is there, and could not be executed in the first, is the answer. */
+function search(plan: PlanBuilder, { args, env }: RuntimeProcess): void {
+  const [command = ""] = args;
+  const paths = candidates(command, env);
+  const found = plan.mark("the command is there");
+  for (const path of paths) {
+    const [next, label, file] = [plan.mark("the next place"), `execute ${path}`, plan.string(path)];
+    const options = { tolerate: [...absent, EACCES], onError: next };
+    plan.syscall(label, "faccessat2", [AT_FDCWD, file, X_OK, 0], options);
+    // A directory, which everybody may "execute"?
+    const opened = { slot: plan.descriptor() };
+    const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    plan.syscall(label, "openat", [AT_FDCWD, file, flags, 0], {
+      save: opened.slot,
+      tolerate: [ENOTDIR],
+      onError: found,
+    });
+    plan.here(next);
+  }
+  for (const path of paths) {
+    const [next, label] = [plan.mark("the next place"), `execute ${path}`];
+    plan.syscall(label, "faccessat2", [AT_FDCWD, plan.string(path), F_OK, 0], { tolerate: absent, onError: next });
+    plan.add({ kind: "fail", label, errno: EACCES });
+    plan.here(next);
+  }
+  plan.add({ kind: "fail", label: `execute ${command}`, errno: ENOENT });
+  plan.here(found);
 }
 
 /** Paths to try, in order: the command itself when it names a place, else it in each directory of PATH (execvp(3)). */

@@ -1,10 +1,12 @@
 /**
- * Who the command is: limits, capabilities, ids, seccomp (runtime-spec config.md "process"). The order matters and is
- * the one of runc: a filter without no_new_privs needs CAP_SYS_ADMIN and so comes before the capabilities are given up;
- * with it, it comes last, when nothing more is called than the filter must allow.
+ * Who the command is: labels, ids, capabilities, seccomp (runtime-spec config.md "process"); of the init process and of further
+ * ones alike. The order matters: a filter without no_new_privs needs CAP_SYS_ADMIN and so comes before the capabilities are
+ * given up, just before; with it, it comes last, when nothing more is called than the filter must allow.
  */
 import {
   _LINUX_CAPABILITY_VERSION_3,
+  PER_LINUX,
+  PER_LINUX32,
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAP_AMBIENT_RAISE,
@@ -12,66 +14,82 @@ import {
   PR_SET_KEEPCAPS,
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
-  RLIMIT_NOFILE,
-  SECCOMP_SET_MODE_FILTER,
   SIGKILL,
 } from "../../ffi/constants.ts";
 import { EINVAL, EPERM } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
+import type { SyscallName } from "../../ffi/syscalls.ts";
+import type { HostFacts } from "../host/facts.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
-import type { Capabilities, IdMap, RuntimeProcess, RuntimeUser, Seccomp } from "../oci/runtime.ts";
+import type { Capabilities, IdMap, LinuxConfig, RuntimeProcess, RuntimeUser, Seccomp, State } from "../oci/runtime.ts";
 import { capabilityNames } from "../oci/runtime-words.ts";
 import { capabilityMask, capabilityNumber } from "./capabilities.ts";
 import type { SandboxInput } from "./input.ts";
-import { rlimitBytes, rlimitNumber } from "./rlimits.ts";
-import { compileSeccomp } from "./seccomp.ts";
+import { type OpenLabels, openLabels, setLabels } from "./labels.ts";
+import { installFilter, type ListenerMessage, listenerMessage } from "./seccomp-install.ts";
 
-/** Soft limit of open files where config.json says nothing: what systemd and docker give. */
-const openFiles = 1024n;
-
-/** Steps for the limits of the process; while it may still raise them as far as the host lets it. */
-export function setLimits(plan: PlanBuilder, { rlimits = [] }: RuntimeProcess): void {
-  if (!rlimits.some(({ type }) => type === "RLIMIT_NOFILE")) limitOpenFiles(plan);
-  for (const limit of rlimits) {
-    const data: Data = { bytes: rlimitBytes(limit) };
-    plan.syscall(`set the limit ${limit.type}`, "prlimit64", [0, rlimitNumber(limit.type), { data }, 0]);
-  }
+/** What the identity of a process is made from: `ExecInput` is one, `identityOf` makes one of a `SandboxInput`. */
+export interface Identity {
+  readonly process: RuntimeProcess;
+  readonly seccomp: Seccomp | undefined;
+  readonly personality?: LinuxConfig["personality"];
+  readonly facts: Pick<HostFacts, "architecture">;
+  /** Of the user namespace that was made for it; undefined: it is in one that was there before. */
+  readonly idMap: IdMap | undefined;
+  readonly pipes: readonly number[];
+  /** It outlives the launcher; left out: it dies with its supervisor. */
+  readonly orphaned?: boolean;
+  /** Of a filter with SCMP_ACT_NOTIFY: the socket, by the name of its descriptor, and the container's state. */
+  readonly seccompListener?: string;
+  readonly containerState?: State;
 }
 
-/**
- * Bun has raised the soft limit of its own process to the hard one, which the box would inherit: too much for programs
- * that use select(2), or close all descriptors that there could be. The hard limit stays.
- */
-function limitOpenFiles(plan: PlanBuilder): void {
-  const [before, after] = [plan.buffer(16), plan.buffer(16)];
-  const hard = plan.slot();
-  new DataView(after.data.bytes.buffer).setBigUint64(0, openFiles, true);
-  plan.syscall("read the limit of open files", "prlimit64", [0, RLIMIT_NOFILE, 0, before]);
-  plan.add({ kind: "load", slot: hard, from: before.data, offset: 8, width: 8 });
-  plan.add({ kind: "store", slot: hard, into: after.data, offset: 8, width: 8 });
-  // EINVAL: the hard limit is lower still.
-  plan.syscall("limit open files", "prlimit64", [0, RLIMIT_NOFILE, after, 0], { tolerate: [EINVAL] });
+export function identityOf({ config, ...input }: SandboxInput): Identity {
+  const { process, linux } = config;
+  const { seccomp, personality } = linux;
+  return { ...input, process, seccomp, ...(personality === undefined ? {} : { personality }) };
 }
 
-/** Steps that become the user of the process with its capabilities, filter and no_new_privs. */
-export function becomeUser(plan: PlanBuilder, { config, facts, idMap, pipes }: SandboxInput): void {
-  const { user, capabilities = noCapabilities, noNewPrivileges } = config.process;
-  const { seccomp } = config.linux;
-  const lateFilter = noNewPrivileges === true;
+/** What must be got ready while the host's /proc is there. */
+export interface Preparation {
+  readonly labels: OpenLabels;
+  readonly message: ListenerMessage | undefined;
+}
+
+/** Steps in the process that becomes the command, before it enters the root. Of most processes there are none. */
+export function prepareIdentity(plan: PlanBuilder, identity: Identity): Preparation {
+  const { process, seccomp, seccompListener, containerState } = identity;
+  return {
+    labels: openLabels(plan, process),
+    message: listenerMessage(plan, seccomp, seccompListener, containerState),
+  };
+}
+
+/** Steps that become the user of the process with its labels, capabilities, filter and no_new_privs. */
+export function becomeUser(plan: PlanBuilder, identity: Identity, { labels, message }: Preparation): void {
+  const { process, seccomp, personality, facts, idMap, pipes } = identity;
+  const { user, capabilities = noCapabilities, noNewPrivileges = false } = process;
+  const filter = (calls: readonly SyscallName[]): void => {
+    if (seccomp !== undefined) installFilter(plan, { seccomp, architecture: facts.architecture, message, calls });
+  };
+  setLabels(plan, labels, process);
   if (user.uid !== 0) givePipes(plan, pipes, user.uid);
-  if (seccomp !== undefined && !lateFilter) installFilter(plan, seccomp, facts.architecture);
   dropBounding(plan, capabilities);
-  plan.syscall("keep capabilities over the change of user", "prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);
-  setGroups(plan, user, idMap);
-  plan.syscall(`become group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
-  plan.syscall(`become user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
-  plan.syscall("end keeping capabilities", "prctl", [PR_SET_KEEPCAPS, 0, 0, 0, 0]);
-  setCapabilities(plan, capabilities);
+  becomeIds(plan, user, idMap);
   if (user.umask !== undefined) plan.syscall("set the umask", "umask", [user.umask]);
+  if (personality !== undefined) setPersonality(plan, personality);
   // The change of ids has made the kernel forget it (prctl(2)).
-  plan.syscall("die with the supervisor", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  if (noNewPrivileges === true) plan.syscall("set no_new_privs", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
-  if (seccomp !== undefined && lateFilter) installFilter(plan, seccomp, facts.architecture);
+  if (identity.orphaned !== true)
+    plan.syscall("die with the supervisor", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  if (noNewPrivileges) {
+    setCapabilities(plan, capabilities);
+    plan.syscall("set no_new_privs", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+    filter([]);
+  } else {
+    if (seccomp !== undefined && user.uid !== 0) becomeAdministrator(plan, capabilities);
+    filter(capabilities.ambient.length > 0 ? ["capset", "prctl"] : ["capset"]);
+    setCapabilities(plan, capabilities);
+  }
 }
 
 /** A process without capabilities in config.json has none, as under runc. */
@@ -86,21 +104,31 @@ function givePipes(plan: PlanBuilder, pipes: readonly number[], uid: number): vo
     plan.syscall(`give stream ${stream} to user ${uid}`, "fchown", [stream, uid, -1], { tolerate: [EPERM, EINVAL] });
 }
 
+function becomeIds(plan: PlanBuilder, user: RuntimeUser, idMap: IdMap | undefined): void {
+  plan.syscall("keep capabilities over the change of user", "prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);
+  setGroups(plan, user, idMap);
+  plan.syscall(`become group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
+  plan.syscall(`become user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
+  plan.syscall("end keeping capabilities", "prctl", [PR_SET_KEEPCAPS, 0, 0, 0, 0]);
+  plan.syscall("clear the ambient capabilities", "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0]);
+}
+
 /** With one id of our own, the groups of the host stay: setgroups(2) is denied (user_namespaces(7)). */
-function setGroups(plan: PlanBuilder, { additionalGids = [] }: RuntimeUser, idMap: IdMap | undefined): void {
-  const isDenied = idMap?.gid.length === 1 && idMap.gid[0]?.size === 1;
+export function setGroups(plan: PlanBuilder, { additionalGids = [] }: RuntimeUser, idMap: IdMap | undefined): void {
+  // Of a namespace that was joined it is not known; there too it is the kernel's own word that nothing can be done.
+  const isDenied = idMap === undefined ? additionalGids.length === 0 : isSingle(idMap);
   const list = { data: { bytes: groupList(additionalGids) } };
   plan.syscall("set the supplementary groups", "setgroups", [additionalGids.length, list], {
     tolerate: isDenied ? [EPERM] : [],
   });
 }
 
-/** seccomp(2) with a struct sock_fprog {u16 length; sock_filter *filter}. */
-function installFilter(plan: PlanBuilder, seccomp: Seccomp, architecture: "x86_64" | "aarch64"): void {
-  const { instructions, flags } = compileSeccomp(seccomp, architecture);
-  const fprog: Data = { bytes: new Uint8Array(16), pointers: [{ offset: 8, to: { bytes: instructions } }] };
-  new DataView(fprog.bytes.buffer).setUint16(0, instructions.length / 8, true);
-  plan.syscall("install the seccomp filter", "seccomp", [SECCOMP_SET_MODE_FILTER, flags, { data: fprog }]);
+function isSingle({ gid }: IdMap): boolean {
+  return gid.length === 1 && gid[0]?.size === 1;
+}
+
+function setPersonality(plan: PlanBuilder, { domain }: NonNullable<LinuxConfig["personality"]>): void {
+  plan.syscall(`set the personality ${domain}`, "personality", [domain === "LINUX32" ? PER_LINUX32 : PER_LINUX]);
 }
 
 function dropBounding(plan: PlanBuilder, { bounding }: Capabilities): void {
@@ -113,27 +141,36 @@ function dropBounding(plan: PlanBuilder, { bounding }: Capabilities): void {
   });
 }
 
+/** The change to another user has cleared the effective set, and the filter needs CAP_SYS_ADMIN in it (seccomp(2)). */
+function becomeAdministrator(plan: PlanBuilder, { permitted, inheritable }: Capabilities): void {
+  const admin = ["CAP_SYS_ADMIN", ...permitted];
+  capset(plan, "keep CAP_SYS_ADMIN for the filter", { effective: admin, permitted: admin, inheritable });
+}
+
 /** capset(2) version 3, then the ambient set (capabilities(7): permitted and inheritable must hold it first). */
 function setCapabilities(plan: PlanBuilder, capabilities: Capabilities): void {
+  capset(plan, "set the capabilities", capabilities);
+  for (const name of capabilities.ambient) {
+    const arguments_ = [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilityNumber(name), 0, 0];
+    plan.syscall(`raise ${name} as ambient`, "prctl", arguments_);
+  }
+}
+
+function capset(
+  plan: PlanBuilder,
+  label: string,
+  { effective, permitted, inheritable }: Omit<Capabilities, "bounding" | "ambient">,
+): void {
   const header: Data = { bytes: new Uint8Array(8) };
   new DataView(header.bytes.buffer).setUint32(0, _LINUX_CAPABILITY_VERSION_3, true);
   const sets: Data = { bytes: new Uint8Array(24) };
   const view = new DataView(sets.bytes.buffer);
-  [capabilities.effective, capabilities.permitted, capabilities.inheritable].forEach((names, column) => {
+  [effective, permitted, inheritable].forEach((names, column) => {
     const bits = capabilityMask(names);
     view.setUint32(column * 4, Number(bits & 0xffff_ffffn), true);
     view.setUint32(12 + column * 4, Number(bits >> 32n), true);
   });
-  plan.syscall("set the capabilities", "capset", [{ data: header }, { data: sets }]);
-  plan.syscall("clear the ambient capabilities", "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0]);
-  for (const name of capabilities.ambient)
-    plan.syscall(`raise ${name} as ambient`, "prctl", [
-      PR_CAP_AMBIENT,
-      PR_CAP_AMBIENT_RAISE,
-      capabilityNumber(name),
-      0,
-      0,
-    ]);
+  plan.syscall(label, "capset", [{ data: header }, { data: sets }]);
 }
 
 function groupList(groups: readonly number[]): Uint8Array {

@@ -4,8 +4,17 @@
  * Of several rules for one call the first that matches decides. Nothing but the architecture and the number is loaded
  * for calls whose rules look at no argument, so that the kernel's cache of such answers takes them (since 5.11).
  */
-import type { Architecture } from "../../ffi/syscalls.ts";
+import {
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+} from "../../ffi/constants.ts";
+import type { Architecture, SyscallName } from "../../ffi/syscalls.ts";
 import type { Seccomp } from "../oci/runtime.ts";
+import type { SeccompFlag } from "../oci/runtime-words.ts";
 import { and, assemble, branch, jumpIf, type Label, load, newProgram, type Program, returns } from "./bpf.ts";
 import { type Abi, auditArch, coveredAbis, enter, type NumberTable, newTable, x32Bit } from "./seccomp-abi.ts";
 import { test } from "./seccomp-conditions.ts";
@@ -13,7 +22,9 @@ import {
   badSeccomp,
   type Clause,
   noSuchCall,
+  notifies,
   type Policy,
+  refuseObstacles,
   SECCOMP_RET_KILL_PROCESS,
   toPolicy,
 } from "./seccomp-rules.ts";
@@ -25,11 +36,11 @@ export interface SeccompFilter {
   readonly flags: number;
 }
 
-/** seccomp(2), linux/seccomp.h. */
-const filterFlags: Readonly<Record<string, number>> = {
-  SECCOMP_FILTER_FLAG_TSYNC: 1,
-  SECCOMP_FILTER_FLAG_LOG: 2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+const filterFlags: Readonly<Record<SeccompFlag, number>> = {
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 };
 
 /** BPF_MAXINSNS, linux/bpf_common.h. */
@@ -45,10 +56,18 @@ interface Output {
   readonly chains: Map<readonly Clause[], Label>;
 }
 
-/** Compiles a filter for the kernel of `architecture`. BAD_CONFIG for what cannot be: notify, unknown flags, too many rules. */
-export function compileFilter(seccomp: Seccomp, architecture: Architecture): SeccompFilter {
-  const flags = compileFlags(seccomp.flags);
+/**
+ * Compiles a filter for the kernel of `architecture`, under which `needed` must still be possible. BAD_CONFIG for what cannot be:
+ * unknown flags, too many rules, obstacles.
+ */
+export function compileFilter(
+  seccomp: Seccomp,
+  architecture: Architecture,
+  needed: readonly SyscallName[] = [],
+): SeccompFilter {
+  const flags = compileFlags(seccomp);
   const policy = toPolicy(seccomp);
+  refuseObstacles(policy, needed);
   const output: Output = { program: newProgram(), chains: new Map() };
   const tables = coveredAbis(seccomp.architectures ?? [], architecture).map((abi) => newTable<Verdict>(abi));
   enterAll(tables, policy);
@@ -62,13 +81,23 @@ export function compileFilter(seccomp: Seccomp, architecture: Architecture): Sec
   return { instructions, flags };
 }
 
-/** Without flags, SPEC_ALLOW: the filter is no reason to slow the box down by speculation barriers, as in runc. */
-function compileFlags(names: readonly string[] = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]): number {
-  return names.reduce((flags, name) => {
-    const flag = filterFlags[name];
-    if (flag === undefined) throw badSeccomp(`the flag ${name} is not supported`);
-    return flags | flag;
+/**
+ * Without flags, SPEC_ALLOW: the filter is no reason to slow the box down by speculation barriers, as in runc. With a listener
+ * TSYNC must not answer by a thread id (seccomp(2)); without one there is nothing that could be waited for.
+ */
+function compileFlags(seccomp: Seccomp): number {
+  const { flags: names = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] } = seccomp;
+  const flags = names.reduce((sum, name) => {
+    if (isFlag(name)) return sum | filterFlags[name];
+    throw badSeccomp(`the flag ${name} is not supported`);
   }, 0);
+  if (!notifies(seccomp)) return flags & ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  const synchronized = (flags & SECCOMP_FILTER_FLAG_TSYNC) === 0 ? 0 : SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+  return flags | synchronized | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+}
+
+function isFlag(name: string): name is SeccompFlag {
+  return Object.hasOwn(filterFlags, name);
 }
 
 /** A value to return, or clauses to try. */

@@ -1,17 +1,20 @@
 /** Seccomp rules put in order: from the lists of config.json to what becomes of each call. No code yet. */
 import { ENOSYS, EPERM } from "../../ffi/errno.ts";
+import type { SyscallName } from "../../ffi/syscalls.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Seccomp, SeccompAction, SeccompRule } from "../oci/runtime.ts";
 import { type Condition, toCondition } from "./seccomp-conditions.ts";
 
 // linux/seccomp.h
 export const SECCOMP_RET_KILL_PROCESS = 0x8000_0000;
-const returnValues: Readonly<Record<Exclude<SeccompAction, "SCMP_ACT_NOTIFY">, number>> = {
+const SECCOMP_RET_USER_NOTIF = 0x7fc0_0000;
+const returnValues: Readonly<Record<SeccompAction, number>> = {
   SCMP_ACT_KILL: 0,
   SCMP_ACT_KILL_THREAD: 0,
   SCMP_ACT_KILL_PROCESS: SECCOMP_RET_KILL_PROCESS,
   SCMP_ACT_TRAP: 0x0003_0000,
   SCMP_ACT_ERRNO: 0x0005_0000,
+  SCMP_ACT_NOTIFY: SECCOMP_RET_USER_NOTIF,
   SCMP_ACT_TRACE: 0x7ff0_0000,
   SCMP_ACT_LOG: 0x7ffc_0000,
   SCMP_ACT_ALLOW: 0x7fff_0000,
@@ -50,10 +53,41 @@ export function badSeccomp(because: string): DevboxError {
 }
 
 function returnValue(action: SeccompAction, errno: number = EPERM): number {
-  if (action === "SCMP_ACT_NOTIFY") throw badSeccomp("SCMP_ACT_NOTIFY needs a listener, which devbox does not have");
   const value = returnValues[action];
   // For a tracer the low half is a message of its own; the spec fills it from errnoRet too.
   return action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE" ? value + (errno & 0xffff) : value;
+}
+
+/** It asks a listener about calls: one must be there. */
+export function notifies({ defaultAction, syscalls = [] }: Seccomp): boolean {
+  return defaultAction === "SCMP_ACT_NOTIFY" || syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY");
+}
+
+/**
+ * @throws BAD_CONFIG for a filter under which what follows it cannot be done: `needed` calls must be allowed, whatever their
+ * arguments say. write(2) tells of failures, and before the listener is sent nobody would answer (runc refuses that as well).
+ */
+export function refuseObstacles(policy: Policy, needed: readonly SyscallName[]): void {
+  for (const name of needed) {
+    if (answersTo(policy, name).some(isAllowed)) continue;
+    throw badSeccomp(`it does not allow ${name}, which starting the command takes after the filter is installed`);
+  }
+  for (const name of [...needed, "write"] as const) {
+    if (!answersTo(policy, name).includes(SECCOMP_RET_USER_NOTIF)) continue;
+    throw badSeccomp(
+      `SCMP_ACT_NOTIFY cannot be for ${name}: starting the command takes it before the listener is asked`,
+    );
+  }
+}
+
+function answersTo({ conditional, constants, fallback }: Policy, name: string): readonly number[] {
+  const clauses = conditional.get(name);
+  if (clauses !== undefined) return clauses.map(({ value }) => value);
+  return [constants.find(({ names }) => names.includes(name))?.value ?? fallback];
+}
+
+function isAllowed(value: number): boolean {
+  return value === returnValues.SCMP_ACT_ALLOW || value === returnValues.SCMP_ACT_LOG;
 }
 
 /**
@@ -61,7 +95,7 @@ function returnValue(action: SeccompAction, errno: number = EPERM): number {
  * EPERM. As runc does, and for the same reason only where unnamed calls are refused at all.
  */
 function valueOfUnknown(action: SeccompAction, fallback: number): number {
-  const permissive = action === "SCMP_ACT_ALLOW" || action === "SCMP_ACT_LOG" || action === "SCMP_ACT_TRACE";
+  const permissive = ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_NOTIFY"].includes(action);
   return permissive ? fallback : noSuchCall();
 }
 

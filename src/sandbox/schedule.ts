@@ -1,0 +1,118 @@
+/** When the process gets processor and disk: scheduler, I/O priority, processors (runtime-spec config.md "Linux Process"). */
+import {
+  IOPRIO_CLASS_BE,
+  IOPRIO_CLASS_IDLE,
+  IOPRIO_CLASS_RT,
+  IOPRIO_CLASS_SHIFT,
+  IOPRIO_WHO_PGRP,
+  SCHED_BATCH,
+  SCHED_DEADLINE,
+  SCHED_FIFO,
+  SCHED_FLAG_DL_OVERRUN,
+  SCHED_FLAG_KEEP_PARAMS,
+  SCHED_FLAG_KEEP_POLICY,
+  SCHED_FLAG_RECLAIM,
+  SCHED_FLAG_RESET_ON_FORK,
+  SCHED_FLAG_UTIL_CLAMP_MAX,
+  SCHED_FLAG_UTIL_CLAMP_MIN,
+  SCHED_IDLE,
+  SCHED_ISO,
+  SCHED_OTHER,
+  SCHED_RR,
+} from "../../ffi/constants.ts";
+import { DevboxError } from "../core/errors.ts";
+import type { PlanBuilder } from "../launch/plan.ts";
+import { parseCpuList } from "../oci/cpu-list.ts";
+import type { IoPriority, RuntimeProcess, Scheduler } from "../oci/runtime.ts";
+import type { SchedulerFlag, SchedulerPolicy } from "../oci/runtime-words.ts";
+
+const policies: Readonly<Record<SchedulerPolicy, number>> = {
+  SCHED_OTHER,
+  SCHED_FIFO,
+  SCHED_RR,
+  SCHED_BATCH,
+  SCHED_ISO,
+  SCHED_IDLE,
+  SCHED_DEADLINE,
+};
+
+const flagBits: Readonly<Record<SchedulerFlag, number>> = {
+  SCHED_FLAG_RESET_ON_FORK,
+  SCHED_FLAG_RECLAIM,
+  SCHED_FLAG_DL_OVERRUN,
+  SCHED_FLAG_KEEP_POLICY,
+  SCHED_FLAG_KEEP_PARAMS,
+  SCHED_FLAG_UTIL_CLAMP_MIN,
+  SCHED_FLAG_UTIL_CLAMP_MAX,
+};
+
+const ioClasses: Readonly<Record<IoPriority["class"], number>> = {
+  IOPRIO_CLASS_RT,
+  IOPRIO_CLASS_BE,
+  IOPRIO_CLASS_IDLE,
+};
+
+/** Steps for process.scheduler and process.ioPriority, while the process has the capabilities that they may take. */
+export function setSchedule(plan: PlanBuilder, { scheduler, ioPriority }: RuntimeProcess): void {
+  if (scheduler !== undefined) {
+    const attributes = plan.bytes(schedulerBytes(scheduler));
+    plan.syscall(`set the scheduler ${scheduler.policy}`, "sched_setattr", [0, attributes, 0]);
+  }
+  if (ioPriority !== undefined) {
+    const { class: name, priority } = ioPriority;
+    const value = (ioClasses[name] << IOPRIO_CLASS_SHIFT) | priority;
+    // The group that the process leads: config.md wants it for all of it.
+    plan.syscall(`set the I/O priority ${name} ${priority}`, "ioprio_set", [IOPRIO_WHO_PGRP, 0, value]);
+  }
+}
+
+/**
+ * struct sched_attr with utilization clamps (5.3): size, policy (u32), flags (u64), nice (s32), priority (u32), runtime, deadline,
+ * period (u64), util_min, util_max (u32).
+ */
+function schedulerBytes({ policy, nice = 0, priority = 0, flags = [], ...times }: Scheduler): Uint8Array {
+  const bytes = new Uint8Array(56);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint32(4, numberOf(policies, policy, "process.scheduler.policy"), true);
+  const bits = flags.reduce((sum, flag) => sum | numberOf(flagBits, flag, "process.scheduler.flags"), 0);
+  view.setBigUint64(8, BigInt(bits), true);
+  view.setInt32(16, nice, true);
+  view.setUint32(20, priority, true);
+  [times.runtime, times.deadline, times.period].forEach((time, index) => {
+    view.setBigUint64(24 + index * 8, BigInt(time ?? 0), true);
+  });
+  return bytes;
+}
+
+function numberOf(table: Readonly<Record<string, number>>, name: string, place: string): number {
+  const number = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (number !== undefined) return number;
+  throw new DevboxError("BAD_CONFIG", { step: `read ${place}`, because: `there is no ${name}` });
+}
+
+/**
+ * Steps for process.execCPUAffinity of a further process: "initial" before it joins its control group, "final" after. The init
+ * process has none (config.md "Linux Process").
+ */
+export function setAffinity(plan: PlanBuilder, when: "initial" | "final", { execCPUAffinity }: RuntimeProcess): void {
+  const text = execCPUAffinity?.[when] ?? "";
+  if (text.trim() === "") return;
+  const cpus = parseCpuList(text);
+  if (cpus === undefined) {
+    throw new DevboxError("BAD_CONFIG", {
+      step: `read process.execCPUAffinity.${when}`,
+      because: `${text} is no list of processors`,
+    });
+  }
+  const mask = cpuMask(cpus);
+  plan.syscall(`run on the processors ${text}`, "sched_setaffinity", [0, mask.length, plan.bytes(mask)]);
+}
+
+/** cpu_set_t: a bit a processor, in words of 64 bits. */
+function cpuMask(cpus: readonly number[]): Uint8Array {
+  const words = ((cpus.at(-1) ?? 0) >> 6) + 1;
+  const mask = new Uint8Array(words * 8);
+  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
+  return mask;
+}
