@@ -62,11 +62,17 @@ export function bringUpNetDevices(
         const up = netlinkMessage(RTM_NEWLINK, new Uint8Array(new Uint32Array([0, 0, IFF_UP, IFF_UP]).buffer), []);
         plan.add({ kind: "store", slot: index, into: up.data, offset: up.body + 4, width: 4 });
         request(plan, `bring up the network device ${newName}`, socket, up);
-        for (const address of addresses[name] ?? []) addAddress(plan, socket, newName, index, address);
+        for (const address of addresses[name] ?? [])
+          if (!isLinkLocal(address)) addAddress(plan, socket, newName, index, address);
       });
     }
     closeSlot(plan, socket);
   });
+}
+
+/** fe80::/10 (RFC 4291 section 2.5.6): the kernel gives every device one of its own when it comes up. */
+function isLinkLocal({ address }: DeviceAddress): boolean {
+  return /^fe[89ab]/i.test(address);
 }
 
 function addAddress(
