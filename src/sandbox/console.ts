@@ -19,8 +19,8 @@ import { ENOTTY } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
+import { cloneTree } from "./detached.ts";
 import { openPlace } from "./devices.ts";
-import { cloneTree } from "./mounts.ts";
 import { attachMount, openHow, openInRoot, type RootPlan } from "./paths.ts";
 import { continueIfEqual, jumpTo, readStatus, type Slot, statField } from "./steps.ts";
 

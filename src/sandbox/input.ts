@@ -55,7 +55,7 @@ export interface NamespaceInput {
   /** Names of descriptors of `cgroup.procs` files (or `tasks`' kin of version 1) that the init process is written into first. */
   readonly cgroups?: readonly string[];
   readonly timeOffsets?: LinuxConfig["timeOffsets"];
-  /** Mounts of config.json with id maps of their own: made by the launcher, who may be root of the host. */
+  /** Mounts that the launcher opens, who may be root of the host: `launcherMounts` of the box (sources.ts). */
   readonly idmappedMounts?: readonly RuntimeMount[];
   readonly netDevices?: LinuxConfig["netDevices"];
   /** Addresses that those devices have, by their names on the host: they lose them when they are moved, and get them back. */
@@ -82,6 +82,10 @@ export interface SandboxInput {
   readonly idMap: IdMap | undefined;
   /** For each bind source of config.json: what it is. Decides whether its mount point is a directory or a file. */
   readonly sourceKinds: ReadonlyMap<string, "directory" | "file">;
+  /** For each of linux.devices: the host's node with its numbers. Left out, or undefined: it has the same path there. */
+  readonly deviceSources?: readonly (string | undefined)[];
+  /** What a mount of type cgroup shows on a host of version 1; left out: version 2 alone. */
+  readonly cgroupTrees?: readonly CgroupTree[];
   /** Those of the standard streams (0, 1, 2) that are pipes: they are given to the user of the process. */
   readonly pipes: readonly number[];
   /** Where it waits for a byte: the end of the descriptor without one gives the box up. Hooks run meanwhile. */
@@ -107,6 +111,17 @@ export interface SandboxInput {
   readonly noNewKeyring?: boolean;
   /** Be PID 1 for the command: reap orphans, forward signals. */
   readonly init: boolean;
+}
+
+/** One tree of control groups (cgroups(7)). */
+export interface CgroupTree {
+  /** What its directory is called: `cpu,cpuacct`, `systemd`, `unified`. */
+  readonly name: string;
+  readonly version: 1 | 2;
+  /** Options of its mount: the controllers, or `name=systemd`. */
+  readonly controllers: readonly string[];
+  /** Of the box's own group in it, on the host. */
+  readonly directory: string;
 }
 
 /** Names of descriptors. */

@@ -1,6 +1,6 @@
 /**
- * Mount options as strings (mount(8); runtime-spec config.md "Linux mount options") → what the new mount calls take:
- * attributes of the mount (mount_setattr(2)), propagation, and parameters of the file system (fsconfig(2)).
+ * Mount options as strings (runtime-spec config.md "Linux mount options"; mount(8)) → what the new mount calls take:
+ * attributes of the mount (mount_setattr(2)), propagation, flags and parameters of the file system (fsconfig(2)).
  */
 import {
   MOUNT_ATTR__ATIME,
@@ -33,10 +33,18 @@ export interface MountOptions {
   readonly bind: boolean;
   /** `rbind`: with all mounts below the source. */
   readonly recursive: boolean;
+  /** Change what is mounted there. */
+  readonly remount: boolean;
   readonly attributes: MountAttributes;
   /** MS_SHARED and its kin, or 0; `propagationRecursive` for `rshared` and its kin. */
   readonly propagation: number;
   readonly propagationRecursive: boolean;
+  /** `idmap`: of the mount, `ridmap`: of all mounts below as well; undefined: neither is there. */
+  readonly idmap: "mount" | "tree" | undefined;
+  /** `tmpcopyup`: a tmpfs begins with the content of the directory that it covers. */
+  readonly copyUp: boolean;
+  /** Flags that every file system knows: `sync`, `dirsync` and their kin, each once, with its opposite. */
+  readonly flags: readonly string[];
   /** `key=value` or `key`: parameters that the file system itself reads. */
   readonly parameters: readonly string[];
 }
@@ -77,7 +85,31 @@ export function propagationFlags(type: RootfsPropagation): number {
   return own ?? MS_REC | (find<number>(propagationOptions, type.slice(1)) ?? 0);
 }
 
-/** Options that say nothing to the kernel here: defaults, and hints for other tools. */
+/** Flags that fsconfig(2) takes for every file system (fs/fs_context.c), with their opposites. */
+const flagOptions: Readonly<Record<string, "set" | "clear">> = {
+  sync: "set",
+  async: "clear",
+  dirsync: "set",
+  lazytime: "set",
+  nolazytime: "clear",
+  mand: "set",
+  nomand: "clear",
+};
+
+const opposites: Readonly<Record<string, string>> = {
+  sync: "async",
+  async: "sync",
+  lazytime: "nolazytime",
+  nolazytime: "lazytime",
+  mand: "nomand",
+  nomand: "mand",
+};
+
+/**
+ * Options that say nothing to the kernel here: defaults, hints for other tools, and flags of mount(2) that fsconfig(2)
+ * has no words for. `silent` and `loud` are about the kernel's log; a change counter (`iversion`) is kept by the file
+ * systems that have one, whatever is asked (ext4, xfs, btrfs, tmpfs).
+ */
 const ignoredOptions: ReadonlySet<string> = new Set([
   "defaults",
   "auto",
@@ -86,39 +118,67 @@ const ignoredOptions: ReadonlySet<string> = new Set([
   "user",
   "users",
   "_netdev",
+  "silent",
+  "loud",
+  "iversion",
+  "noiversion",
 ]);
 
 /** Reads the options of one mount of config.json; later options win over earlier ones. */
 export function parseMountOptions(options: readonly string[], type: string | undefined): MountOptions {
   let bind = type === "bind" || type === "rbind";
   let recursive = type === "rbind";
+  let remount = false;
+  let copyUp = false;
+  let idmap: MountOptions["idmap"];
   let propagation = 0;
   let propagationRecursive = false;
   const own = { set: 0, clear: 0 };
   const whole = { set: 0, clear: 0 };
+  const flags = new Set<string>();
   const parameters: string[] = [];
   for (const option of options) {
-    if (option === "bind" || option === "rbind") {
-      bind = true;
-      recursive ||= option === "rbind";
-      continue;
-    }
     const deep = option.startsWith("r") && find(attributeOptions, option) === undefined;
     const plain = deep ? option.slice(1) : option;
     const attribute = find(attributeOptions, plain);
     const spread = find<number>(propagationOptions, plain);
-    if (attribute !== undefined) apply(deep ? whole : own, attribute);
+    if (option === "bind" || option === "rbind") {
+      bind = true;
+      recursive ||= option === "rbind";
+    } else if (option === "remount") remount = true;
+    else if (option === "tmpcopyup") copyUp = true;
+    else if (option === "idmap" || option === "ridmap") idmap = option === "idmap" ? "mount" : "tree";
+    else if (attribute !== undefined) apply(deep ? whole : own, attribute);
     else if (spread !== undefined) [propagation, propagationRecursive] = [spread, deep];
-    else if (!ignoredOptions.has(option) && option !== "") parameters.push(option);
+    else if (find(flagOptions, option) !== undefined) {
+      flags.delete(find(opposites, option) ?? "");
+      flags.add(option);
+    } else if (!ignoredOptions.has(option) && option !== "") parameters.push(option);
   }
   return {
     bind,
     recursive,
+    remount,
     attributes: { set: own.set, clear: own.clear, setRecursive: whole.set, clearRecursive: whole.clear },
     propagation,
     propagationRecursive,
+    idmap,
+    copyUp,
+    flags: [...flags],
     parameters,
   };
+}
+
+/** Every option that has a meaning here, sorted: what `features` lists (runtime-spec features.md "mountOptions"). */
+export function knownMountOptions(): string[] {
+  const attributes = Object.keys(attributeOptions);
+  const spread = Object.keys(propagationOptions);
+  return [
+    ...["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"],
+    ...["defaults", "silent", "loud", "iversion", "noiversion"],
+    ...Object.keys(flagOptions),
+    ...[...attributes, ...spread].flatMap((option) => [option, `r${option}`]),
+  ].sort();
 }
 
 /** Only what the table itself says: options come from outside, and `constructor` is none. */

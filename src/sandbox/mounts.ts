@@ -1,166 +1,190 @@
 /**
  * The mounts of config.json (runtime-spec config.md "Mounts") as steps: made detached (fsopen(2), open_tree(2)),
- * given their attributes, and attached by descriptor to a destination that the kernel resolved inside the root.
+ * given their attributes, and attached by descriptor to a destination that the kernel resolved inside the root. So no
+ * symlink, also none that is put there while we look, turns a mount to another place (CVE-2021-30465).
  */
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_RECURSIVE,
-  FSCONFIG_CMD_CREATE,
-  FSCONFIG_SET_FLAG,
-  FSCONFIG_SET_STRING,
-  FSMOUNT_CLOEXEC,
-  FSOPEN_CLOEXEC,
-  MOUNT_ATTR_RDONLY,
-  OPEN_TREE_CLOEXEC,
-  OPEN_TREE_CLONE,
-} from "../../ffi/constants.ts";
-import { EBUSY, EINVAL, ENODEV, ENOENT, EPERM } from "../../ffi/errno.ts";
-import type { Data } from "../../ffi/launcher/wire.ts";
+import { AT_FDCWD, MOUNT_ATTR_RDONLY, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../ffi/constants.ts";
+import { DevboxError } from "../core/errors.ts";
 import type { RuntimeMount } from "../oci/runtime.ts";
+import { cgroupMount } from "./cgroup-mounts.ts";
+import { changeMount, setAttributes, setPropagation } from "./detached.ts";
+import { type FileSystemRequest, mountOldWay, needsOldMount, newFileSystem, reconfigure } from "./file-system.ts";
+import { isIdmapped, mapIdsInBox } from "./idmapped.ts";
 import type { SandboxInput } from "./input.ts";
-import { type MountAttributes, type MountOptions, parseMountOptions } from "./mount-options.ts";
-import { attachMount, makeDirectoryInRoot, makeFileInRoot, type RootPlan } from "./paths.ts";
-import { jumpTo } from "./steps.ts";
+import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { firstLateFd, maxLate } from "./numbers.ts";
+import {
+  attachMount,
+  cleanInside,
+  makeDirectoryInRoot,
+  makeFileInRoot,
+  openDirectoryInRoot,
+  openInRoot,
+  type RootPlan,
+} from "./paths.ts";
+import { requireDestination, requireProcfs } from "./proc-destination.ts";
+import { closeSourcesAfter, type OpenedSources, takeSource } from "./sources.ts";
+import { readStatus, statField } from "./steps.ts";
+import { copyUp } from "./tmpcopyup.ts";
 
-/** Steps for one mount of config.json. */
-export function mountInRoot(context: RootPlan, mount: RuntimeMount, input: SandboxInput): void {
-  const options = parseMountOptions(mount.options ?? [], mount.type);
-  if (options.bind) bindMount(context, mount, options, input);
-  else if (mount.type === "cgroup" || mount.type === "cgroup2") cgroupMount(context, mount, options);
-  else typeMount(context, mount, options);
-}
-
-function typeMount(context: RootPlan, mount: RuntimeMount, options: MountOptions): void {
-  const type = mount.type ?? "none";
-  const label = `mount ${type} on ${mount.destination}`;
-  newFileSystem(context, type, label, options, mount.source);
-  setPropagation(context, label, options);
-  // Later steps rely on what they find there, and a symlink could be turned meanwhile by who shares a volume with this
-  // box (CVE-2019-19921): runc wants ordinary directories for these two as well.
-  makeDirectoryInRoot(context, mount.destination, { symlinks: type !== "proc" && type !== "sysfs" });
-  attachMount(context, label);
-}
-
-/** Steps that leave a new detached file system of `type` in `mount`. */
-function newFileSystem(
-  { plan, mount, found }: RootPlan,
-  type: string,
-  label: string,
-  options: MountOptions,
-  source: string | undefined,
-  refusal?: { readonly tolerate: readonly number[]; readonly onError: string },
-): void {
-  const configure = (command: number, key: string | undefined, value: string | undefined, note: string): void =>
-    plan.syscall(
-      `${label}${note}`,
-      "fsconfig",
-      [found, command, key === undefined ? 0 : plan.string(key), value === undefined ? 0 : plan.string(value), 0],
-      command === FSCONFIG_CMD_CREATE ? refusal : undefined,
-    );
-  plan.syscall(label, "fsopen", [plan.string(type), FSOPEN_CLOEXEC], { save: found.slot });
-  if (source !== undefined) configure(FSCONFIG_SET_STRING, "source", source, "");
-  for (const parameter of options.parameters) {
-    const equals = parameter.indexOf("=");
-    if (equals < 0) configure(FSCONFIG_SET_FLAG, parameter, undefined, `: option ${parameter}`);
-    else
-      configure(FSCONFIG_SET_STRING, parameter.slice(0, equals), parameter.slice(equals + 1), `: option ${parameter}`);
+/** Steps for all mounts of config.json, in their order. */
+export function mountAll(context: RootPlan, input: SandboxInput, opened: OpenedSources): void {
+  const { mounts, linux } = input.config;
+  if (mountLabel(input) !== undefined) requireSelinux(context, linux.mountLabel ?? "");
+  for (const mount of mounts) {
+    const options = parseMountOptions(mount.options ?? [], mount.type);
+    requireDestination(mount, options);
+    if (options.remount) remount(context, mount, options);
+    else if (options.bind) bindMount(context, mount, options, input, opened);
+    else if (mount.type === "cgroup" || mount.type === "cgroup2") cgroupMount(context, mount, options, input);
+    else fileSystemMount(context, mount, options, input);
   }
-  configure(FSCONFIG_CMD_CREATE, undefined, undefined, "");
-  const { set, setRecursive } = options.attributes;
-  plan.syscall(label, "fsmount", [found, FSMOUNT_CLOEXEC, set | setRecursive], { save: mount.slot });
+  closeSourcesAfter(context, opened);
 }
 
-/**
- * cgroup: version 2 under the box's own cgroup namespace. A host on version 1, or a kernel that refuses it to us
- * (EPERM), shows the host's tree read-only, as runc's rootless spec does; a host without cgroups shows none.
- */
-function cgroupMount(context: RootPlan, mount: RuntimeMount, options: MountOptions): void {
-  const { plan } = context;
-  const [refused, attach, none] = [plan.mark("cgroup-refused"), plan.mark("cgroup-attach"), plan.mark("no-cgroup")];
-  const label = `mount cgroup2 on ${mount.destination}`;
-  newFileSystem(context, "cgroup2", label, options, "cgroup", {
-    tolerate: [EPERM, EBUSY, EINVAL, ENODEV],
-    onError: refused,
-  });
-  jumpTo(plan, attach);
-  plan.here(refused);
-  cloneTree(context, "bind the host's /sys/fs/cgroup", { path: "/sys/fs/cgroup" }, true, none);
-  setAttributes(context, "make the host's /sys/fs/cgroup read-only", readonlyTree);
-  plan.here(attach);
-  makeDirectoryInRoot(context, mount.destination);
-  attachMount(context, label);
-  plan.here(none);
+/** Steps when all is built: mounts that are to be read-only, and had to be filled first. */
+export function finishMounts({ plan, progress }: RootPlan): void {
+  for (const [index, label] of progress.late.entries())
+    changeMount(plan, firstLateFd + index, `${label}: ro`, { set: MOUNT_ATTR_RDONLY }, 0);
 }
 
-export const readonlyTree: MountAttributes = {
-  set: 0,
-  clear: 0,
-  setRecursive: MOUNT_ATTR_RDONLY,
-  clearRecursive: 0,
-};
-
-function bindMount(context: RootPlan, mount: RuntimeMount, options: MountOptions, input: SandboxInput): void {
-  const source = mount.source ?? "";
-  const label = `bind ${source} on ${mount.destination}`;
-  cloneTree(context, label, { path: source }, options.recursive);
+function bindMount(
+  context: RootPlan,
+  mount: RuntimeMount,
+  options: MountOptions,
+  input: SandboxInput,
+  opened: OpenedSources,
+): void {
+  const { source = "", destination } = mount;
+  const label = `bind ${source} on ${destination}`;
+  requireNoParameters(options, label);
+  takeSource(context, mount, label, opened);
+  requireProcfs(context, mount, label);
+  if (isIdmapped(mount) && !opened.taken.has(mount)) mapIdsInBox(context.plan, mount, context.mount, input.idMap);
   setAttributes(context, label, options.attributes);
   setPropagation(context, label, options);
-  if (input.sourceKinds.get(source) === "file") makeFileInRoot(context, mount.destination);
-  else makeDirectoryInRoot(context, mount.destination);
+  if (input.sourceKinds.get(source) === "file") makeFileInRoot(context, destination);
+  else makeDirectoryInRoot(context, destination);
   attachMount(context, label);
 }
 
-/**
- * Steps that leave a detached copy of a mount (a path of the host, or what a slot holds) in `mount`. With `orElse`, a
- * missing source continues there.
- */
-export function cloneTree(
-  { plan, mount }: RootPlan,
-  label: string,
-  source: { readonly path: string } | { readonly slot: number },
-  recursive: boolean,
-  orElse?: string,
+/** mount(2) would not read them, and a typing error (`r0`) must not make a place writable. */
+function requireNoParameters({ parameters, copyUp }: MountOptions, label: string): void {
+  const [unknown] = copyUp ? ["tmpcopyup"] : parameters;
+  if (unknown === undefined) return;
+  const because = "it is no option of a bind mount, and a file system that could know it is not mounted";
+  throw new DevboxError("BAD_CONFIG", { step: `${label}: option ${unknown}`, because });
+}
+
+function fileSystemMount(context: RootPlan, mount: RuntimeMount, options: MountOptions, input: SandboxInput): void {
+  const { type = "none", destination, source } = mount;
+  const label = `mount ${type} on ${destination}`;
+  const late = isLate(context, type, destination, options);
+  const { set, setRecursive } = options.attributes;
+  const attributes = (set | setRecursive) & ~(late ? MOUNT_ATTR_RDONLY : 0);
+  const request: FileSystemRequest = { type, label, source, options, attributes, context: labelOf(type, input) };
+  if (options.copyUp) {
+    if (type === "tmpfs")
+      copyUp(context, {
+        request,
+        mount,
+        options,
+        input,
+        plain: () => plainMount(context, request, mount, options, input),
+      });
+    else throw new DevboxError("BAD_CONFIG", { step: `${label}: option tmpcopyup`, because: "only a tmpfs has it" });
+  } else plainMount(context, request, mount, options, input);
+  if (late) keepForLater(context, label);
+}
+
+function plainMount(
+  context: RootPlan,
+  request: FileSystemRequest,
+  mount: RuntimeMount,
+  options: MountOptions,
+  { idMap }: SandboxInput,
 ): void {
-  const [directory, path] = "path" in source ? [AT_FDCWD, source.path] : [source, ""];
-  const flags =
-    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0) | ("path" in source ? 0 : AT_EMPTY_PATH);
-  plan.syscall(label, "open_tree", [directory, plan.string(path), flags], {
-    save: mount.slot,
-    ...(orElse === undefined ? {} : { tolerate: [ENOENT], onError: orElse }),
+  const { type, label } = request;
+  const { destination } = mount;
+  // Later steps rely on what they find there, and a symlink could be turned meanwhile by who shares a volume with this
+  // box (CVE-2019-19921): runc wants ordinary directories for these two as well.
+  const place = { symlinks: type !== "proc" && type !== "sysfs" };
+  if (needsOldMount(request)) {
+    makeDirectoryInRoot(context, destination, place);
+    mountOldWay(context, request);
+    openInRoot({ ...context, found: context.mount }, destination, { label });
+    setPropagation(context, label, options);
+    return;
+  }
+  const isProc = type === "proc" && cleanInside(destination) === "proc";
+  const own = isProc ? { ...context, mount: context.proc } : context;
+  context.progress.ownProc ||= isProc;
+  newFileSystem(own, request);
+  if (isIdmapped(mount)) mapIdsInBox(context.plan, mount, own.mount, idMap);
+  setPropagation(own, label, options);
+  if (type === "tmpfs" && !hasMode(options)) keepMode(context, label, destination);
+  makeDirectoryInRoot(context, destination, place);
+  attachMount(own, label);
+}
+
+/** A tmpfs without a mode of its own takes that of the directory that it covers, as under runc; the mode 1777 is for a new one. */
+function keepMode(context: RootPlan, label: string, destination: string): void {
+  const { plan, mount, found } = context;
+  const missing = plan.mark("no directory yet");
+  openDirectoryInRoot(context, destination, missing);
+  const status = readStatus(plan, label, found);
+  plan.scoped(() => {
+    const mode = { slot: plan.slot() };
+    plan.add({ kind: "load", slot: mode.slot, from: status, offset: statField.mode, width: 4 });
+    plan.syscall(label, "fchmodat", [mount, plan.string("."), mode]);
   });
+  plan.here(missing);
 }
 
-/** Steps that set attributes on the detached mount in `mount`: on itself, and on all below it. */
-export function setAttributes({ plan, mount }: RootPlan, label: string, attributes: MountAttributes): void {
-  const change = (set: number, clear: number, flags: number): void => {
-    if (set === 0 && clear === 0) return;
-    const attr = { data: mountAttr(set, clear, 0) };
-    plan.syscall(label, "mount_setattr", [mount, plan.string(""), AT_EMPTY_PATH | flags, attr, mountAttrSize]);
-  };
-  // Clearing is left out where nothing of the same field is set: a host mount's own nosuid, nodev, ro are locked in
-  // our namespace (mount_namespaces(7) "Restrictions"), and asking for `rw` must not fail on a tree that has them.
-  const { set, setRecursive } = attributes;
-  change(set, set === 0 ? 0 : attributes.clear & accessTimes, 0);
-  change(setRecursive, setRecursive === 0 ? 0 : attributes.clearRecursive & accessTimes, AT_RECURSIVE);
+function hasMode({ parameters }: MountOptions): boolean {
+  return parameters.some((parameter) => parameter.startsWith("mode="));
 }
 
-function setPropagation({ plan, mount }: RootPlan, label: string, options: MountOptions): void {
-  if (options.propagation === 0) return;
-  const attr = { data: mountAttr(0, 0, options.propagation) };
-  const flags = AT_EMPTY_PATH | (options.propagationRecursive ? AT_RECURSIVE : 0);
-  plan.syscall(`${label}: propagation`, "mount_setattr", [mount, plan.string(""), flags, attr, mountAttrSize]);
+/**
+ * A tmpfs, and whatever is on /dev, must be filled (with devices, mount points) before it is read-only. There are as many
+ * descriptors for it as a hundred boxes need; what exceeds them is read-only at once.
+ */
+function isLate({ progress }: RootPlan, type: string, destination: string, { attributes }: MountOptions): boolean {
+  const readonly = ((attributes.set | attributes.setRecursive) & MOUNT_ATTR_RDONLY) !== 0;
+  return readonly && (type === "tmpfs" || cleanInside(destination) === "dev") && progress.late.length < maxLate;
 }
 
-const accessTimes = 0x70;
-const mountAttrSize = 32;
+function keepForLater({ plan, mount, progress }: RootPlan, label: string): void {
+  plan.syscall(label, "dup3", [mount, firstLateFd + progress.late.length, O_CLOEXEC]);
+  progress.late.push(label);
+}
 
-/** struct mount_attr (mount_setattr(2)): set, clear, propagation, userns descriptor; 64 bits each. */
-function mountAttr(set: number, clear: number, propagation: number): Data {
-  const bytes = new Uint8Array(mountAttrSize);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(set), true);
-  view.setBigUint64(8, BigInt(clear), true);
-  view.setBigUint64(16, BigInt(propagation), true);
-  return { bytes };
+/** `remount`: what is mounted there changes, in what is named and nothing else; with `bind` only the mount, not its file system. */
+function remount(context: RootPlan, { destination }: RuntimeMount, options: MountOptions): void {
+  const label = `remount ${destination}`;
+  if (options.bind) requireNoParameters(options, label);
+  openInRoot(context, destination, { label });
+  if (options.flags.length + options.parameters.length > 0 && !options.bind) reconfigure(context, { label, options });
+  const there = { ...context, mount: context.found };
+  setAttributes(there, label, options.attributes);
+  setPropagation(there, label, options);
+}
+
+function mountLabel({ config }: SandboxInput): string | undefined {
+  const { mountLabel: label } = config.linux;
+  return label === "" ? undefined : label;
+}
+
+/** These have labels of the kernel's own; runc leaves them out as well. */
+const unlabelled: ReadonlySet<string> = new Set(["proc", "sysfs", "mqueue"]);
+
+function labelOf(type: string, input: SandboxInput): string | undefined {
+  return unlabelled.has(type) ? undefined : mountLabel(input);
+}
+
+/** A label is an error where SELinux is not enabled, as under runc: the directory is there only where it is. */
+function requireSelinux({ plan, found }: RootPlan, label: string): void {
+  const step = `label mounts with linux.mountLabel ${label}: find SELinux`;
+  const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  plan.syscall(step, "openat", [AT_FDCWD, plan.string("/sys/fs/selinux"), flags, 0], { save: found.slot });
 }

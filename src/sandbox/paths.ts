@@ -3,6 +3,7 @@
  * (openat2(2), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), never as a string, and used as a descriptor afterwards.
  */
 import {
+  AT_FDCWD,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
   O_CLOEXEC,
@@ -12,12 +13,15 @@ import {
   O_NONBLOCK,
   O_PATH,
   O_RDONLY,
+  O_WRONLY,
+  RESOLVE_BENEATH,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
   S_IFREG,
 } from "../../ffi/constants.ts";
-import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
+import { EEXIST, ELOOP, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import { jumpTo } from "./steps.ts";
@@ -33,12 +37,23 @@ export interface RootPlan {
   readonly parent: { readonly slot: number };
   /** The mount made last. */
   readonly mount: { readonly slot: number };
+  /** The procfs that this plan has mounted on /proc of the box, if `ownProc` is set. */
+  readonly proc: { readonly slot: number };
+  readonly progress: Progress;
+}
+
+/** What the planner knows of the steps so far. */
+interface Progress {
+  ownProc: boolean;
+  /** Mounts that become read-only when all is built: their labels, in the order of their descriptors. */
+  readonly late: string[];
 }
 
 /** The view of a new plan. */
 export function rootPlan(plan: PlanBuilder): RootPlan {
   const descriptor = (): { readonly slot: number } => ({ slot: plan.descriptor() });
-  return { plan, root: descriptor(), found: descriptor(), parent: descriptor(), mount: descriptor() };
+  const slots = { root: descriptor(), found: descriptor(), parent: descriptor(), mount: descriptor() };
+  return { plan, ...slots, proc: descriptor(), progress: { ownProc: false, late: [] } };
 }
 
 const howSize = 24;
@@ -58,8 +73,11 @@ const anyDirectory = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 const ordinaryDirectory = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 const newFile = openHow(O_RDONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o644);
 
-/** Errors that mean "no such path here", also where the path leads over a magic link or in circles (ELOOP). */
-const absent = [ENOENT, ENOTDIR, EACCES, ELOOP];
+/**
+ * Errors that mean "no such path here", also where the path leads over a magic link or in circles (ELOOP). Not EACCES: what
+ * we may not look at may be there, and be seen by a process with other groups.
+ */
+const absent = [ENOENT, ENOTDIR, ELOOP];
 
 /** Steps that open `path` (in the root) into `found`. With `orElse`, a missing path continues there. */
 export function openInRoot(
@@ -128,6 +146,20 @@ export function makeFileInRoot(context: RootPlan, path: string): void {
   plan.here(done);
 }
 
+/**
+ * Steps that open `path` below /proc for writing into `found`, and never something else that lies there: of the procfs that
+ * this plan has made, by its descriptor, without crossing a mount, or of the host's, whose paths no image and no volume has
+ * touched. So neither a mount over /proc (CVE-2019-16884), nor a symlink in its place (CVE-2023-27561), nor one that is put
+ * there while we look (CVE-2025-52881) redirects what is written. Settings of namespaces are those of whoever opens the file,
+ * in every procfs (proc_sys(5)).
+ */
+export function openInProc({ plan, proc, found, progress }: RootPlan, path: string, label: string): void {
+  const resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const how = { data: openHow(O_WRONLY | O_CLOEXEC, 0, progress.ownProc ? resolve : RESOLVE_NO_MAGICLINKS) };
+  const [directory, name] = progress.ownProc ? [proc, inside(path)] : [AT_FDCWD, `/proc/${inside(path)}`];
+  plan.syscall(label, "openat2", [directory, plan.string(name), how, howSize], { save: found.slot });
+}
+
 /** Steps that attach the detached mount in `mount` to what `found` holds. */
 export function attachMount({ plan, mount, found }: RootPlan, label: string): void {
   const empty = plan.string("");
@@ -141,6 +173,16 @@ export function inside(path: string): string {
     .filter((part) => part !== "" && part !== ".")
     .join("/");
   return relative === "" ? "." : relative;
+}
+
+/** The same with `..` taken out as text, as runc compares paths: where it leads unless symlinks turn it. */
+export function cleanInside(path: string): string {
+  const parts: string[] = [];
+  for (const part of inside(path).split("/")) {
+    if (part === "..") parts.pop();
+    else parts.push(part);
+  }
+  return parts.join("/") || ".";
 }
 
 export function splitPath(path: string): { directory: string; name: string } {

@@ -7,7 +7,7 @@ import { becomeInit } from "../launch/init.ts";
 import { beginPlan, type LaunchPlan, type PlanBuilder, redirectReports } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
 import { attachConsole, openConsole } from "./console.ts";
-import { bindDevices, makeDefaultDevices } from "./devices.ts";
+import { makeDevices } from "./devices.ts";
 import { closeAtExec, execute, findExecutable } from "./exec.ts";
 import { passGate } from "./gate.ts";
 import { runHooksInside } from "./hooks.ts";
@@ -16,9 +16,10 @@ import type { SandboxInput } from "./input.ts";
 import { setLimits } from "./limits.ts";
 import { loopbackOps } from "./loopback.ts";
 import { makeReadonly, maskPaths } from "./masks.ts";
-import { mountInRoot } from "./mounts.ts";
-import { inside, makeDirectoryInRoot, rootPlan } from "./paths.ts";
+import { finishMounts, mountAll } from "./mounts.ts";
+import { makeDirectoryInRoot, rootPlan } from "./paths.ts";
 import { assembleRoot, enterRoot } from "./rootfs.ts";
+import { openSourcesFirst } from "./sources.ts";
 import { leaveSession, nameHost, setOomScore, setSysctls } from "./surroundings.ts";
 
 /** prctl(2). */
@@ -40,19 +41,20 @@ export function planBox(input: SandboxInput): LaunchPlan {
   if (process.oomScoreAdj !== undefined && !joinsUsers(config)) setOomScore(plan, process.oomScoreAdj);
   const identity = identityOf(input);
   const prepared = prepareIdentity(plan, identity);
-  assembleRoot(context, input);
-  for (const mount of config.mounts) mountInRoot(context, mount, input);
-  if (!bringsDevices(config)) makeDefaultDevices(context);
-  bindDevices(context, linux.devices ?? []);
+  const sources = openSourcesFirst(context, input);
+  assembleRoot(context, input, sources);
+  mountAll(context, input, sources);
+  makeDevices(context, input);
   const blocking = input.blockingConsole === true;
   if (terminal !== undefined) openConsole(context, { process, blocking }, terminal);
   setSysctls(context, config);
   makeReadonly(context, linux.readonlyPaths ?? []);
-  maskPaths(context, linux.maskedPaths ?? []);
+  maskPaths(context, linux);
   nameHost(plan, config);
   if (ownsNetwork(config)) for (const op of loopbackOps(plan.slot())) plan.add(op);
   // By descriptor, resolved in the root: /proc/self/fd/N as a working directory must not lead out (CVE-2024-21626).
   makeDirectoryInRoot({ ...context, found: directory }, process.cwd, { purpose: "working directory" });
+  finishMounts(context);
   if (gates.pivot !== undefined) passGate(plan, gates.pivot, "wait for the hooks of the runtime");
   runHooksInside(plan, "createContainer", config, containerState);
   enterRoot(context, config, input.noPivot);
@@ -97,14 +99,6 @@ function joinsUsers({ linux }: RuntimeConfig): boolean {
 function becomeNamedInit(plan: PlanBuilder, command: () => void, executed: string | undefined): void {
   plan.syscall("name the init process", "prctl", [PR_SET_NAME, plan.string("devbox-init"), 0, 0, 0]);
   becomeInit(plan, command, executed);
-}
-
-/** A directory bound on /dev is used as it is, as runc does: with `-v /dev:/dev` there is nothing to add. */
-function bringsDevices({ mounts }: RuntimeConfig): boolean {
-  return mounts.some(
-    ({ destination, type, options = [] }) =>
-      inside(destination) === "dev" && (type === "bind" || options.includes("bind") || options.includes("rbind")),
-  );
 }
 
 /** One that was there before has somebody who looks after it. */

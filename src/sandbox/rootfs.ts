@@ -2,8 +2,8 @@
 import {
   AT_FDCWD,
   MNT_DETACH,
-  MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_SYMLINKS,
   MS_MOVE,
   MS_REC,
   MS_SLAVE,
@@ -11,28 +11,32 @@ import {
   O_DIRECTORY,
   O_PATH,
 } from "../../ffi/constants.ts";
-import { EINVAL, ENOENT, EPERM } from "../../ffi/errno.ts";
+import { EACCES, EINVAL, ENOENT, EPERM } from "../../ffi/errno.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
-import type { PlanBuilder } from "../launch/plan.ts";
+import type { DataArgument, PlanBuilder, SyscallOptions } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
+import { readonlyMount, setAttributes } from "./detached.ts";
 import type { SandboxInput } from "./input.ts";
-import { type MountAttributes, propagationFlags } from "./mount-options.ts";
-import { cloneTree, setAttributes } from "./mounts.ts";
+import { propagationFlags } from "./mount-options.ts";
+import { firstLayerFd } from "./numbers.ts";
 import type { RootPlan } from "./paths.ts";
-import { closeSlot } from "./steps.ts";
+import { type OpenedSources, takeTree } from "./sources.ts";
+import { closeSlot, jumpTo } from "./steps.ts";
 
 type OverlayRoot = Extract<RootfsPlan, { kind: "overlay" }>;
 
 /** mount(2) copies one page of options at most; beyond it the directories are named by descriptors, which are shorter. */
 const optionLimit = 4095;
-/** The directories' descriptors get numbers from here on, above everything that a launcher is handed. */
-const firstLayerFd = 100;
 
 /** Where the parts of a root file system lie, and where it is mounted: see `SandboxInput`. */
 type RootPlace = Pick<SandboxInput, "storeRoot" | "mountpoint">;
 
 /** Steps that mount the root file system on `input.mountpoint` and open it into `root`. */
-export function assembleRoot(context: RootPlan, input: RootPlace & Pick<SandboxInput, "rootfs">): void {
+export function assembleRoot(
+  context: RootPlan,
+  input: RootPlace & Pick<SandboxInput, "rootfs">,
+  opened: Pick<OpenedSources, "root"> = { root: undefined },
+): void {
   const { plan, root } = context;
   const { rootfs } = input;
   const mountpoint = plan.string(input.mountpoint);
@@ -51,10 +55,31 @@ export function assembleRoot(context: RootPlan, input: RootPlace & Pick<SandboxI
     });
   } else {
     // pivot_root(2) wants a mount point. By descriptor: a path would lead below the new mount when the root is "/".
-    const label = `bind the root file system ${rootfs.path}`;
-    cloneTree({ ...context, mount: root }, label, { path: rootfs.path }, true);
-    plan.syscall(label, "move_mount", [root, plan.string(""), AT_FDCWD, mountpoint, MOVE_MOUNT_F_EMPTY_PATH]);
+    const { path } = rootfs;
+    const label = `bind the root file system ${path}`;
+    takeTree({ ...context, mount: root }, { path, label, recursive: true, number: opened.root, only: false });
+    attachRoot(context, label, mountpoint);
   }
+}
+
+/**
+ * At the mount point, which may be called by a symlink (runc resolves it as well). Where the way there is closed to the box's
+ * root, on /: pivot_root(2) only wants a place.
+ */
+function attachRoot({ plan, root }: RootPlan, label: string, mountpoint: DataArgument): void {
+  const [closed, attached] = [plan.mark("the way is closed"), plan.mark("attached")];
+  const move = (to: DataArgument, options: SyscallOptions): void =>
+    plan.syscall(
+      label,
+      "move_mount",
+      [root, plan.string(""), AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS],
+      options,
+    );
+  move(mountpoint, { tolerate: [EACCES], onError: closed });
+  jumpTo(plan, attached);
+  plan.here(closed);
+  move(plan.string("/"), {});
+  plan.here(attached);
 }
 
 /**
@@ -160,5 +185,3 @@ function moveRoot(plan: PlanBuilder): void {
   plan.syscall("move the root onto /", "mount", [dot, plan.string("/"), 0, MS_MOVE, 0]);
   plan.syscall("change to the root", "chroot", [dot]);
 }
-
-const readonlyMount: MountAttributes = { set: MOUNT_ATTR_RDONLY, clear: 0, setRecursive: 0, clearRecursive: 0 };

@@ -3,7 +3,7 @@ import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/constants.ts";
 import { EACCES, ENOSYS, EPERM } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
-import { inside, openHow, openInRoot, type RootPlan } from "./paths.ts";
+import { openInProc, type RootPlan } from "./paths.ts";
 import { closeSlot } from "./steps.ts";
 
 /** keyctl(2). */
@@ -13,7 +13,7 @@ const KEYCTL_JOIN_SESSION_KEYRING = 1;
 const EDQUOT = 122;
 
 /** docker's, whatever the user's own is: mount points and files of the box are to be readable in it. */
-const defaultUmask = 0o022;
+export const defaultUmask = 0o022;
 
 /** Steps that cut what a process inherits from its caller's session: the terminal's signals, keys, the umask. */
 export function leaveSession(plan: PlanBuilder, keepKeyring = false): void {
@@ -45,13 +45,12 @@ export function setOomScore(plan: PlanBuilder, oomScoreAdj: number): void {
   });
 }
 
-/** Steps for namespaced settings (sysctl(8) names) through the /proc of the box, while it is still writable. */
+/** Steps for namespaced settings (sysctl(8) names), while the /proc of the box is still writable. */
 export function setSysctls(context: RootPlan, { linux }: RuntimeConfig): void {
   const { plan, found } = context;
-  const how = openHow(O_WRONLY | O_CLOEXEC, 0);
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
     const bytes = new TextEncoder().encode(value);
-    openInRoot(context, `/proc/sys/${inside(name.replaceAll(".", "/"))}`, { how, label: `open the sysctl ${name}` });
+    openInProc(context, `sys/${name.replaceAll(".", "/")}`, `open the sysctl ${name}`);
     plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
   }
 }

@@ -15,7 +15,7 @@ import {
   MS_SLAVE,
   MS_UNBINDABLE,
 } from "../../../ffi/constants.ts";
-import { parseMountOptions } from "../../../src/sandbox/mount-options.ts";
+import { knownMountOptions, parseMountOptions } from "../../../src/sandbox/mount-options.ts";
 
 const own = (...options: string[]) => {
   const { set, clear } = parseMountOptions(options, "tmpfs").attributes;
@@ -83,13 +83,35 @@ describe("binds and propagation", () => {
 
 describe("what is left goes to the file system", () => {
   test("in order, also what begins with r, and what an object happens to have", () => {
-    const options = ["size=64k", "rsize=4096", "ro", "mode=755", "newinstance", "remount", "constructor", "rtoString"];
+    const options = ["size=64k", "rsize=4096", "ro", "mode=755", "newinstance", "remountX", "constructor", "rtoString"];
     expect(parseMountOptions(options, "tmpfs").parameters).toEqual(options.filter((option) => option !== "ro"));
   });
 
   test("but not hints for other tools", () => {
-    expect(parseMountOptions(["defaults", "nofail", "_netdev", "", "auto", "noauto"], "tmpfs").parameters).toEqual([]);
+    const hints = ["defaults", "nofail", "_netdev", "", "auto", "noauto", "silent", "loud", "iversion", "noiversion"];
+    expect(parseMountOptions(hints, "tmpfs")).toMatchObject({ parameters: [], flags: [] });
   });
+});
+
+test("flags of every file system: the last of two opposites counts", () => {
+  const flags = (...options: readonly string[]) => parseMountOptions(options, "tmpfs").flags;
+  expect(flags("sync", "dirsync", "lazytime", "mand")).toEqual(["sync", "dirsync", "lazytime", "mand"]);
+  expect(flags("sync", "async", "nolazytime", "lazytime", "nomand")).toEqual(["async", "lazytime", "nomand"]);
+});
+
+test("what is said in one word", () => {
+  const plain = { remount: false, copyUp: false, idmap: undefined };
+  expect(parseMountOptions([], "tmpfs")).toMatchObject(plain);
+  expect(parseMountOptions(["remount"], "tmpfs")).toMatchObject({ ...plain, remount: true });
+  expect(parseMountOptions(["tmpcopyup"], "tmpfs")).toMatchObject({ ...plain, copyUp: true });
+  expect(parseMountOptions(["idmap"], "bind")).toMatchObject({ ...plain, idmap: "mount" });
+  expect(parseMountOptions(["idmap", "ridmap"], "bind")).toMatchObject({ ...plain, idmap: "tree" });
+});
+
+test("every option that is said to be known is nobody else's", () => {
+  const known = knownMountOptions();
+  expect(known).toEqual([...new Set(known)].sort());
+  expect(parseMountOptions(known, "bind").parameters).toEqual([]);
 });
 
 const words = [

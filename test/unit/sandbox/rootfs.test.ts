@@ -34,22 +34,22 @@ describe("options of overlayfs", () => {
     (count) => {
       const lines = planLines({ rootfs: overlay(count) });
       const options = optionsOf(lines);
-      const numbers = Array.from({ length: count }, (_, i) => 100 + i);
+      const numbers = Array.from({ length: count }, (_, i) => 300 + i);
       expect(options).toBe(
-        `lowerdir=${numbers.join(":")},upperdir=${100 + count},workdir=${101 + count},userxattr,volatile`,
+        `lowerdir=${numbers.join(":")},upperdir=${300 + count},workdir=${301 + count},userxattr,volatile`,
       );
       // mount(2) takes a page with its NUL.
       expect(options.length).toBeLessThan(4096);
       const mount = lines.findIndex((line) => line.startsWith("mount overlay"));
       expect(lines[mount - 1]).toContain('chdir("/proc/self/fd")');
-      expect(lines[mount + 1]).toContain(`close_range(100, ${101 + count}, 0)`);
+      expect(lines[mount + 1]).toContain(`close_range(300, ${301 + count}, 0)`);
     },
   );
 
   test("every layer is opened, in order, and gets its number", () => {
     const lines = planLines({ rootfs: overlay(60) });
     const opened = lines.flatMap((line) => /^open the layer (\S+): dup3\(\$\d+, (\d+),/.exec(line)?.slice(1, 3) ?? []);
-    const expected = [...layers(60), "boxes/1/upper", "boxes/1/work"].flatMap((path, i) => [path, String(100 + i)]);
+    const expected = [...layers(60), "boxes/1/upper", "boxes/1/work"].flatMap((path, i) => [path, String(300 + i)]);
     expect(opened).toEqual(expected);
   });
 
@@ -60,7 +60,7 @@ describe("options of overlayfs", () => {
     };
     const rest = fits(1).length - 1;
     expect(fits(4095 - rest)).toHaveLength(4095);
-    expect(fits(4096 - rest)).toStartWith("lowerdir=100,");
+    expect(fits(4096 - rest)).toStartWith("lowerdir=300,");
   });
 });
 
@@ -70,6 +70,8 @@ test("a directory is cloned with all below it and mounted by descriptor", () => 
   expect(clone).toContain("AT_RECURSIVE");
   const slot = /=> (\$\d+)/.exec(clone)?.[1] ?? "none";
   expect(
-    lines.some((line) => line.includes(`move_mount(${slot}, "", AT_FDCWD, "/mnt/box", MOVE_MOUNT_F_EMPTY_PATH)`)),
+    lines.some((line) =>
+      line.includes(`move_mount(${slot}, "", AT_FDCWD, "/mnt/box", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_SYMLINKS)`),
+    ),
   ).toBe(true);
 });

@@ -216,7 +216,7 @@ test("a root that may not be written to: which place is missing, and why", async
     // A mount that is read-only, with a place in it that is missing.
     mounts: [
       ...config.mounts,
-      { destination: "/ro", type: "tmpfs", source: "tmpfs", options: ["ro"] },
+      { destination: "/ro", type: "bind", source: join(outside, "data"), options: ["rbind", "ro"] },
       { destination: "/ro/missing", type: "tmpfs", source: "tmpfs" },
     ],
   });
