@@ -9,7 +9,7 @@ import { DevboxError } from "../core/errors.ts";
 import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
 import { type CloneRequest, cloneProcess, cloneWithUserNamespace } from "../launch/userns.ts";
 import type { Namespace, NamespaceType } from "../oci/runtime.ts";
-import { closeSources, closeSources, openSources, openSources } from "./idmapped.ts";
+import { closeSources, openSources } from "./idmapped.ts";
 import type { NamespaceInput } from "./input.ts";
 import { closeNamespaces, hide, joinNamespaces, type OpenNamespace, openNamespaces, show } from "./join-namespaces.ts";
 import { flagsOf } from "./namespace-flags.ts";
@@ -28,7 +28,6 @@ export function planNamespaces(input: NamespaceInput): LaunchPlan {
   check(input);
   const plan = beginPlan("make namespaces");
   for (const name of descriptors) plan.fd(name);
-  openSources(plan, idmappedMounts, input.idMap);
   const opened = openNamespaces(plan, namespaces);
   if (idmappedMounts.length > 0) openSources(plan, idmappedMounts, input.idMap);
   const init = cloneInit(plan, input, opened);
