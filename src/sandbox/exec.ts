@@ -3,7 +3,7 @@ import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, F_OK, O_CLOEXEC, O_DIRECTORY, O_PATH, X_
 import { EACCES, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
-import { type Identity, setGroups } from "./identity.ts";
+import { capset, type Identity, noCapabilities, setGroups } from "./identity.ts";
 
 /** Errors for which execvp(3) looks further. */
 const absent: readonly number[] = [ENOENT, ENOTDIR, ENODEV, ENAMETOOLONG];
@@ -32,22 +32,17 @@ export function execute(plan: PlanBuilder, process: RuntimeProcess): void {
 }
 
 /**
- * Steps that fail as `execute` would, for a command that is not there or may not be executed, and do nothing else. They ask with
- * the ids that the process will have (access(2): the real ones, for whom root's capabilities do not count), and put the own back.
+ * Steps of a child that fail as `execute` would, for a command that is not there or may not be executed; it becomes the user of
+ * the command for that, and has only its capabilities.
  */
 export function findExecutable(plan: PlanBuilder, { process, idMap }: Pick<Identity, "process" | "idMap">): void {
-  const { user } = process;
-  plan.scoped(() => {
-    const [uid, gid] = [{ slot: plan.slot() }, { slot: plan.slot() }];
-    plan.syscall("note the own user", "getuid", [], { save: uid.slot });
-    plan.syscall("note the own group", "getgid", [], { save: gid.slot });
-    setGroups(plan, user, idMap);
-    plan.syscall(`ask as group ${user.gid}`, "setresgid", [user.gid, -1, -1]);
-    plan.syscall(`ask as user ${user.uid}`, "setresuid", [user.uid, -1, -1]);
-    search(plan, process);
-    plan.syscall("be the own user again", "setresuid", [uid, -1, -1]);
-    plan.syscall("be the own group again", "setresgid", [gid, -1, -1]);
-  });
+  const { user, capabilities = noCapabilities } = process;
+  setGroups(plan, user, idMap);
+  plan.syscall(`look as group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
+  plan.syscall(`look as user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
+  // The change to another user has taken them all.
+  if (user.uid === 0) capset(plan, "look with the capabilities of the command", capabilities);
+  search(plan, process);
 }
 
 /** Two rounds, as in `execute`: in the second what is there, and could not be executed in the first, is the answer. */
@@ -55,12 +50,12 @@ function search(plan: PlanBuilder, { args, env }: RuntimeProcess): void {
   const [command = ""] = args;
   const paths = candidates(command, env);
   const found = plan.mark("the command is there");
+  const opened = { slot: plan.descriptor() };
   for (const path of paths) {
     const [next, label, file] = [plan.mark("the next place"), `execute ${path}`, plan.string(path)];
     const options = { tolerate: [...absent, EACCES], onError: next };
     plan.syscall(label, "faccessat2", [AT_FDCWD, file, X_OK, 0], options);
     // A directory, which everybody may "execute"?
-    const opened = { slot: plan.descriptor() };
     const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
     plan.syscall(label, "openat", [AT_FDCWD, file, flags, 0], {
       save: opened.slot,

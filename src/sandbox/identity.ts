@@ -93,7 +93,13 @@ export function becomeUser(plan: PlanBuilder, identity: Identity, { labels, mess
 }
 
 /** A process without capabilities in config.json has none, as under runc. */
-const noCapabilities: Capabilities = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
+export const noCapabilities: Capabilities = {
+  bounding: [],
+  effective: [],
+  permitted: [],
+  inheritable: [],
+  ambient: [],
+};
 
 /**
  * A pipe belongs to who made it, the host's user, and could not be opened anew as /dev/stdout, where many images of
@@ -147,7 +153,7 @@ function becomeAdministrator(plan: PlanBuilder, { permitted, inheritable }: Capa
   capset(plan, "keep CAP_SYS_ADMIN for the filter", { effective: admin, permitted: admin, inheritable });
 }
 
-/** capset(2) version 3, then the ambient set (capabilities(7): permitted and inheritable must hold it first). */
+/** The ambient set last: permitted and inheritable must hold it first (capabilities(7)). */
 function setCapabilities(plan: PlanBuilder, capabilities: Capabilities): void {
   capset(plan, "set the capabilities", capabilities);
   for (const name of capabilities.ambient) {
@@ -156,7 +162,8 @@ function setCapabilities(plan: PlanBuilder, capabilities: Capabilities): void {
   }
 }
 
-function capset(
+/** capset(2) version 3. */
+export function capset(
   plan: PlanBuilder,
   label: string,
   { effective, permitted, inheritable }: Omit<Capabilities, "bounding" | "ambient">,
