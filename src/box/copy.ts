@@ -19,13 +19,12 @@ import {
   type UnpackRequest,
 } from "../image/copy-process.ts";
 import type { Stdio } from "../launch/launch.ts";
-import type { RuntimeMount } from "../oci/runtime.ts";
 import { boxState, isAlive } from "../store/box-state.ts";
 import { findBox, lockEndedBox } from "../store/boxes.ts";
 import { openStore } from "../store/open.ts";
 import { processStartTime } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
-import { readBoxConfig } from "./config-file.ts";
+import { holdsFiles, readBoxConfig } from "./config-file.ts";
 import { joinedCopier, mountedCopier } from "./copy-places.ts";
 import { readSettings } from "./settings.ts";
 
@@ -178,9 +177,4 @@ function restingCopier(store: Store, facts: HostFacts, paths: BoxPaths): PlanCop
     mountpoint: rootfs.kind === "directory" ? rootfs.path : `${paths.directory}/rootfs`,
     mounts: readBoxConfig(paths).mounts.filter(holdsFiles),
   });
-}
-
-/** Of what a box mounts: volumes and directories of the host; not what devbox puts in its place at every start. */
-function holdsFiles({ type, destination }: RuntimeMount): boolean {
-  return type === "bind" && !/^\/(?:dev|sys|proc)(?:\/|$)|^\/etc\/(?:hosts|hostname|resolv\.conf)$/.test(destination);
 }
