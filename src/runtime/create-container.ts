@@ -4,14 +4,16 @@
  */
 import { closeSync, renameSync, writeFileSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
+import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import { openProcs } from "../cgroup/processes.ts";
 import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { Launched } from "../launch/launch.ts";
-import type { IdMap, LinuxConfig, ParsedConfig, RuntimeConfig, RuntimeProcess } from "../oci/runtime.ts";
+import type { IdMap, LinuxConfig, ParsedConfig, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
 import { planBox } from "../sandbox/plan-create.ts";
+import { launcherMounts } from "../sandbox/sources.ts";
 import { type Beginning, begin } from "./begin.ts";
 import { stateOf } from "./container.ts";
 import { type CgroupManager, endCgroup, makeContainerCgroup } from "./container-cgroup.ts";
@@ -25,6 +27,7 @@ import { runPoststopHooks } from "./poststop.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { type ContainerRecord, writeRecord } from "./record.ts";
 import { restOfPlan } from "./rest-of-plan.ts";
+import { cgroupTrees, deviceSources } from "./sandbox-facts.ts";
 import { sendSignal } from "./signal.ts";
 import {
   type ContainerPaths,
@@ -188,7 +191,7 @@ function beginContainer(
     },
     cgroups,
     more: {
-      idmappedMounts: config.mounts.filter(({ uidMappings }) => uidMappings !== undefined),
+      idmappedMounts: mountsToOpen(request),
       ...(timeOffsets === undefined ? {} : { timeOffsets }),
       ...(netDevices === undefined ? {} : { netDevices, netAddresses: addressesOf(Object.keys(netDevices)) }),
       ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
@@ -206,12 +209,15 @@ function sandboxInput(
   const config = withProcess(bundle.config);
   return {
     config,
-    rootfs: { kind: "directory", path: rootfs },
+    rootfs: rootOf(bundle),
     storeRoot: "/",
     mountpoint: rootfs,
     facts,
     idMap: ownIdMap(config.linux),
     sourceKinds,
+    openedMounts: mountsToOpen({ bundle, facts }),
+    deviceSources: deviceSources(config.linux.devices ?? []),
+    ...(record.cgroup === undefined ? {} : { cgroupTrees: cgroupTrees(record.cgroup) }),
     pipes: pipesToGive(config.process, stdio),
     gates: { ...(gate === undefined ? {} : { pivot: "go" }), exec: "start" },
     containerState: stateOf(record, "creating"),
@@ -224,6 +230,15 @@ function sandboxInput(
     noNewKeyring,
     init: false,
   };
+}
+
+function rootOf({ rootfs }: OpenedBundle): RootfsPlan {
+  return { kind: "directory", path: rootfs };
+}
+
+function mountsToOpen({ bundle, facts }: Pick<CreateContainerRequest, "bundle" | "facts">): readonly RuntimeMount[] {
+  const { config } = bundle;
+  return launcherMounts({ config, rootfs: rootOf(bundle), facts, idMap: ownIdMap(config.linux) });
 }
 
 /** Without a process there is nothing to start, and `start` says so; the container comes into being all the same. */

@@ -46,7 +46,8 @@ export async function create(input: CreateInput): Promise<Container> {
   const { namespaces } = config.linux;
   const terminal = config.process.terminal === true;
   const hooks = hooksBeforeStart(config).length > 0;
-  await using beginning = begin({ namespaces, idMap, facts, held, stdin, terminal, hooks });
+  const { openedMounts: idmappedMounts = [] } = sandbox;
+  await using beginning = begin({ namespaces, idMap, facts, held, stdin, terminal, hooks, more: { idmappedMounts } });
   return await complete(beginning, input);
 }
 

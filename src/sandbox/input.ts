@@ -82,6 +82,8 @@ export interface SandboxInput {
   readonly idMap: IdMap | undefined;
   /** For each bind source of config.json: what it is. Decides whether its mount point is a directory or a file. */
   readonly sourceKinds: ReadonlyMap<string, "directory" | "file">;
+  /** The mounts that its launcher has opened: `NamespaceInput.idmappedMounts`. */
+  readonly openedMounts?: readonly RuntimeMount[];
   /** For each of linux.devices: the host's node with its numbers. Left out, or undefined: it has the same path there. */
   readonly deviceSources?: readonly (string | undefined)[];
   /** What a mount of type cgroup shows on a host of version 1; left out: version 2 alone. */

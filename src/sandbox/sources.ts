@@ -5,7 +5,7 @@
 import { F_DUPFD_CLOEXEC, MS_SHARED, O_CLOEXEC } from "../../ffi/constants.ts";
 import { EACCES } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
-import type { RuntimeMount } from "../oci/runtime.ts";
+import type { RuntimeConfig, RuntimeMount } from "../oci/runtime.ts";
 import { cloneTree } from "./detached.ts";
 import { isIdmapped, mountsToOpen } from "./idmapped.ts";
 import type { SandboxInput } from "./input.ts";
@@ -22,13 +22,13 @@ export interface OpenedSources {
   readonly taken: ReadonlySet<RuntimeMount>;
 }
 
-/** The mounts of a box that its launcher has opened beforehand (`NamespaceInput.idmappedMounts`). */
-export function launcherMounts({
-  config,
-  rootfs,
-  facts,
-  idMap,
-}: Pick<SandboxInput, "config" | "rootfs" | "facts" | "idMap">): readonly RuntimeMount[] {
+/** What decides which mounts a launcher opens. */
+interface LauncherMountsInput extends Pick<SandboxInput, "rootfs" | "facts" | "idMap"> {
+  readonly config: Pick<RuntimeConfig, "mounts" | "linux">;
+}
+
+/** The mounts of a box that its launcher is to open beforehand: `NamespaceInput.idmappedMounts`, and `SandboxInput.openedMounts`. */
+export function launcherMounts({ config, rootfs, facts, idMap }: LauncherMountsInput): readonly RuntimeMount[] {
   return mountsToOpen({
     namespaces: config.linux.namespaces,
     mounts: config.mounts,
@@ -43,7 +43,7 @@ export function launcherMounts({
  * In a user namespace of its own a mount namespace is a slave of the host's anyway (mount_namespaces(7)).
  */
 export function openSourcesFirst(context: RootPlan, input: SandboxInput): OpenedSources {
-  const byLauncher = launcherMounts(input);
+  const byLauncher = input.openedMounts ?? [];
   const numbers = new Map(byLauncher.map((mount, index) => [mount, firstSourceFd + index]));
   const taken = new Set(byLauncher.filter(isIdmapped));
   const root = byLauncher.find(({ destination, type }) => destination === "/" && type === undefined);
