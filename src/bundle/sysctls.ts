@@ -3,38 +3,27 @@
  * and runc allow. Any other is the host's: run by root, the box would change it for everybody.
  */
 import { DevboxError } from "../core/errors.ts";
+import { sysctlNamespace, sysctlParts } from "../oci/sysctl.ts";
 import type { RunOptions } from "./options.ts";
-
-/** System V IPC, per IPC namespace. */
-const ipcParameters: ReadonlySet<string> = new Set([
-  "kernel.msgmax",
-  "kernel.msgmnb",
-  "kernel.msgmni",
-  "kernel.sem",
-  "kernel.shmall",
-  "kernel.shmmax",
-  "kernel.shmmni",
-  "kernel.shm_rmid_forced",
-]);
 
 /** @throws BAD_CONFIG naming the first parameter that is not the box's own. */
 export function refuseHostSysctls({ sysctl, network }: Pick<RunOptions, "sysctl" | "network">): void {
   for (const name of Object.keys(sysctl)) {
     const step = `set the sysctl ${name}`;
-    // sysctl(8) takes both separators; an empty part or `..` would lead out of the branch that is checked here.
-    const parts = name.split(/[./]/);
-    if (!parts.every((part) => /^[\w:-]+$/.test(part))) {
+    const parts = sysctlParts(name);
+    if (parts === undefined) {
       throw new DevboxError("BAD_CONFIG", { step, because: "this is no name of a kernel parameter" });
     }
-    if (parts[0] === "net" && network === "host") {
+    const namespace = sysctlNamespace(parts);
+    if (namespace === "network" && network === "host") {
       throw new DevboxError("BAD_CONFIG", {
         step,
         because: "with --network host the parameters of the network are the host's",
         hint: "use another --network, or set it on the host with sysctl",
       });
     }
-    if (parts[0] === "net" || (parts[0] === "fs" && parts[1] === "mqueue") || ipcParameters.has(parts.join(".")))
-      continue;
+    // Those of the uts namespace are its names: docker has options for them.
+    if (namespace === "network" || namespace === "ipc") continue;
     throw new DevboxError("BAD_CONFIG", {
       step,
       because: "this parameter is the host's, no namespace of the box has its own",

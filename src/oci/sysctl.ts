@@ -21,7 +21,7 @@ export function sysctlParts(name: string): readonly string[] | undefined {
   const separator = /[./]/.exec(name)?.[0] ?? ".";
   const other = separator === "." ? "/" : ".";
   const parts = name.split(separator).map((part) => part.replaceAll(other, "."));
-  const isName = (part: string): boolean => /^[\w:@.-]+$/.test(part) && part !== "." && part !== "..";
+  const isName = (part: string): boolean => /^(?!\.)[\w:@.-]+$/.test(part);
   return parts.every(isName) ? parts : undefined;
 }
 

@@ -3,6 +3,7 @@ import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/constants.ts";
 import { EACCES, ENOSYS, EPERM } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
+import { sysctlParts } from "../oci/sysctl.ts";
 import { openInProc, type RootPlan } from "./paths.ts";
 import { closeSlot } from "./steps.ts";
 
@@ -50,7 +51,7 @@ export function setSysctls(context: RootPlan, { linux }: RuntimeConfig): void {
   const { plan, found } = context;
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
     const bytes = new TextEncoder().encode(value);
-    openInProc(context, `sys/${name.replaceAll(".", "/")}`, `open the sysctl ${name}`);
+    openInProc(context, `sys/${(sysctlParts(name) ?? [name]).join("/")}`, `open the sysctl ${name}`);
     plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
   }
 }

@@ -56,7 +56,7 @@ describe("what docker writes", () => {
       },
       history: [{ created_by: "RUN", empty_layer: true, comment: "c", created: "2026", author: "a" }],
     } as const;
-    expect(parseImageConfig(bytes({ ...full, config: { ...full.config, Healthcheck: {}, OnBuild: null } }))).toEqual({
+    expect(parseImageConfig(bytes({ ...full, config: { ...full.config, Shell: ["sh"], OnBuild: null } }))).toEqual({
       ...full,
       rootfs: { type: "layers", diff_ids: [diffId] },
     });

@@ -97,11 +97,24 @@ describe("rules", () => {
   });
 
   test("each action has its value", () => {
-    const actions = ["KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP", "ERRNO", "TRACE", "LOG", "ALLOW"] as const;
+    const actions = [
+      "KILL",
+      "KILL_THREAD",
+      "KILL_PROCESS",
+      "TRAP",
+      "ERRNO",
+      "NOTIFY",
+      "TRACE",
+      "LOG",
+      "ALLOW",
+    ] as const;
     const values = actions.map((action) =>
       verdict(clauses({ names: ["dup"], action: `SCMP_ACT_${action}`, errnoRet: 5 }), dup),
     );
-    expect(values).toEqual([0, 0, KILL_PROCESS, 0x0003_0000, errno(5), 0x7ff0_0005, 0x7ffc_0000, ALLOW]);
+    expect(values).toEqual([
+      ...[0, 0, KILL_PROCESS, 0x0003_0000, errno(5)],
+      ...[0x7fc0_0000, 0x7ff0_0005, 0x7ffc_0000, ALLOW],
+    ]);
   });
 
   test("2^64-1 is exact", () => {
@@ -113,7 +126,6 @@ describe("rules", () => {
 
 describe("refused", () => {
   const refused: readonly [string, Seccomp][] = [
-    ["a listener", { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["dup"], action: "SCMP_ACT_NOTIFY" }] }],
     ["an unknown flag", { defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_FILTER_FLAG_NEW"] }],
     ["a seventh argument", { ...denying, syscalls: [rule(["dup"], [{ index: 6, op: "SCMP_CMP_EQ", value: 0 }])] }],
     ["a negative value", { ...denying, syscalls: [rule(["dup"], [{ index: 0, op: "SCMP_CMP_EQ", value: -1 }])] }],
@@ -134,6 +146,17 @@ describe("refused", () => {
     expect(compileFilter({ ...denying, flags }, "x86_64").flags).toBe(3);
     expect(compileFilter({ ...denying, flags: [] }, "x86_64").flags).toBe(0);
     expect(compileFilter(denying, "x86_64").flags).toBe(4);
+  });
+
+  test("a listener has flags of its own, and flags that only it can have", () => {
+    const flags = ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"];
+    const asking: Seccomp = { ...denying, syscalls: [{ names: ["dup"], action: "SCMP_ACT_NOTIFY" }] };
+    const [TSYNC, NEW_LISTENER, TSYNC_ESRCH, WAIT_KILLABLE_RECV] = [1, 8, 16, 32];
+    expect(compileFilter({ ...asking, flags: [] }, "x86_64").flags).toBe(NEW_LISTENER);
+    expect(compileFilter({ ...asking, flags }, "x86_64").flags).toBe(
+      TSYNC | NEW_LISTENER | TSYNC_ESRCH | WAIT_KILLABLE_RECV,
+    );
+    expect(compileFilter({ ...denying, flags }, "x86_64").flags).toBe(TSYNC);
   });
 });
 
