@@ -7,13 +7,13 @@ import { firstNamedFd, planFd } from "../../ffi/launcher/format.ts";
 import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
 import { cloneProcess } from "../launch/userns.ts";
 import { attachConsole, openTerminal } from "./console.ts";
-import { execute } from "./exec.ts";
 import { becomeUser, prepareIdentity } from "./identity.ts";
 import type { ExecInput } from "./input.ts";
 import { becomeRoot, hide } from "./join-namespaces.ts";
 import { setLimits } from "./limits.ts";
 import { flagsOf } from "./namespace-flags.ts";
 import { openHow, openInRoot, rootPlan } from "./paths.ts";
+import { executeWith, preservedNames } from "./preserved.ts";
 import { setAffinity } from "./schedule.ts";
 import { supervise } from "./supervise.ts";
 import { leaveSession, setOomScore } from "./surroundings.ts";
@@ -44,8 +44,7 @@ export function planExec(input: ExecInput): LaunchPlan {
 
 /** Descriptors that the process needs until the end; they get the lowest numbers. */
 function keptNames({ process, preservedFds = 0 }: ExecInput): string[] {
-  const preserved = Array.from({ length: preservedFds }, (_, index) => `preserved-${index}`);
-  return ["executed", ...(process.terminal === true ? ["console"] : []), ...preserved];
+  return ["executed", ...(process.terminal === true ? ["console"] : []), ...preservedNames(preservedFds)];
 }
 
 /** setns(2) with a pidfd (5.8) changes all in one step: none of them is joined with rights that another one has taken away. */
@@ -83,7 +82,7 @@ function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number): void 
   setLimits(plan, process);
   const identity = { ...input, orphaned: supervision.kind === "orphaned" };
   becomeUser(plan, identity, prepareIdentity(plan, identity));
-  execute(plan, process);
+  executeWith(plan, process, input.preservedFds ?? 0);
 }
 
 const workingDirectory = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, 0);

@@ -50,10 +50,10 @@ const steps = {
   groups: /: setgroups\(2,/,
   gid: /: setresgid\(1000, 1000, 1000\)/,
   uid: /: setresuid\(1000, 1000, 1000\)/,
-  capabilities: /: capset\(/,
+  capabilities: /^set the capabilities: capset\(/,
   pdeathsig: /^die with the supervisor/,
   noNewPrivs: /^set no_new_privs/,
-  execute: /^execute \/bin\/sh: .*tolerates ENOENT, ENOTDIR, ENODEV, ENAMETOOLONG, EACCES/,
+  execute: /^execute \/bin\/sh: execve.*tolerates ENOENT, ENOTDIR, ENODEV, ENAMETOOLONG, EACCES/,
 };
 
 describe("the order of the steps", () => {
@@ -69,13 +69,21 @@ describe("the order of the steps", () => {
     expectOrder(
       {},
       ...[steps.cwd, steps.closeAtExec, steps.bounding, steps.groups, steps.gid, steps.uid],
-      ...[steps.capabilities, steps.pdeathsig, steps.execute],
+      ...[steps.pdeathsig, steps.capabilities, steps.execute],
     );
   });
 
-  test("without no_new_privs the filter needs CAP_SYS_ADMIN: before anything is given up", () => {
+  test("without no_new_privs the filter needs CAP_SYS_ADMIN: just before the capabilities are given up", () => {
     const config = withProcess({}, { seccomp: filter });
-    expectOrder({ config }, steps.closeAtExec, steps.filter, steps.bounding, steps.uid, steps.execute);
+    expectOrder(
+      { config },
+      steps.closeAtExec,
+      steps.bounding,
+      steps.uid,
+      steps.filter,
+      steps.capabilities,
+      steps.execute,
+    );
   });
 
   test("with no_new_privs the filter is last", () => {
@@ -88,6 +96,25 @@ describe("the order of the steps", () => {
   test("the start is awaited when all is built, and before the user is changed", () => {
     expectOrder({ gates: { exec: "go" } }, steps.pivot, steps.cwd, steps.go, steps.bounding, steps.execute);
     expect(planLines({}).some((line) => steps.go.test(line))).toBe(false);
+  });
+
+  test("hooks of the inside run behind their gates, each in its root", () => {
+    const hooks = { createContainer: [{ path: "/bin/c" }], startContainer: [{ path: "/bin/s" }] };
+    const config = { ...plainConfig, hooks };
+    const state = { ociVersion: "1.2.0", id: "box", status: "creating", bundle: "/b" } as const;
+    expectOrder(
+      { config, containerState: state, gates: { pivot: "built", exec: "go" } },
+      ...[steps.mask, /^wait for the hooks of the runtime: read\(\{built\}/, /^createContainer hook \/bin\/c: execve/],
+      ...[steps.pivot, steps.go, /^startContainer hook \/bin\/s: execve/, steps.bounding],
+    );
+  });
+
+  test("a command that waits for somebody else's start is looked for, then said to be ready; what fails later is told there", () => {
+    expectOrder(
+      { gates: { exec: "go" }, executed: "executed" },
+      ...[steps.pivot, /^look for the command: clone/, /^the search for the command must have exited with 0/],
+      ...[/^report ready/, steps.go, /^report elsewhere: dup3\(\{executed\}, 4/, steps.bounding, steps.execute],
+    );
   });
 
   test("the mounts of the host are made slaves before the first mount", () => {
@@ -136,6 +163,31 @@ describe("what is only there when asked for", () => {
       taken,
       steps.uid,
     );
+  });
+
+  test("its master blocks where other engines get it", () => {
+    const config = withProcess({ terminal: true });
+    const open = /^open a terminal: openat2\(.*O_NONBLOCK/;
+    expect(has({ config }, open)).toBe(true);
+    expect(has({ config, blockingConsole: true }, open)).toBe(false);
+  });
+
+  test("the end of the supervisor, unless the process outlives it", () => {
+    expect(has({}, steps.pdeathsig)).toBe(true);
+    expect(has({ orphaned: true }, steps.pdeathsig)).toBe(false);
+  });
+
+  test("the caller's keyring, pivot_root", () => {
+    expect(has({ noNewKeyring: true }, steps.keyring)).toBe(false);
+    expect(has({ noPivot: true }, steps.pivot)).toBe(false);
+    expectOrder({ noPivot: true }, steps.mask, /^move the root onto \/: mount\(.*MS_MOVE/, /: chroot\(/, steps.cwd);
+  });
+
+  test("a network that was joined is left as it is", () => {
+    const namespaces = plainConfig.linux.namespaces.map((each) =>
+      each.type === "network" ? { ...each, path: "/run/netns/blue" } : each,
+    );
+    expect(has({ config: withProcess({}, { namespaces }) }, /loopback/)).toBe(false);
   });
 
   test("the loopback interface of a network namespace of its own", () => {
