@@ -18,6 +18,7 @@ import { loopbackOps } from "./loopback.ts";
 import { makeReadonly, maskPaths } from "./masks.ts";
 import { finishMounts, mountAll } from "./mounts.ts";
 import { makeDirectoryInRoot, rootPlan } from "./paths.ts";
+import { executeWith } from "./preserved.ts";
 import { assembleRoot, enterRoot } from "./rootfs.ts";
 import { openSourcesFirst } from "./sources.ts";
 import { leaveSession, nameHost, setOomScore, setSysctls } from "./surroundings.ts";
@@ -68,7 +69,7 @@ export function planBox(input: SandboxInput): LaunchPlan {
   runHooksInside(plan, "startContainer", config, containerState);
   becomeUser(plan, identity, prepared);
   if (input.init) becomeNamedInit(plan, () => execute(plan, process), input.executed);
-  else execute(plan, process);
+  else executeWith(plan, process, input.preservedFds ?? 0);
   return plan.finish();
 }
 
