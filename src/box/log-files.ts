@@ -16,6 +16,7 @@ export function logDirectory(paths: BoxPaths): string {
 }
 
 export interface LogReader extends Disposable {
+  readonly directory: string;
   /** What comes next; none: that is all for now. */
   read(): readonly LogFrame[];
 }
@@ -33,6 +34,7 @@ export function openLog(directory: string, start: LogStart): LogReader {
     at = undefined;
   };
   return {
+    directory,
     read() {
       try {
         at ??= openAt(oldestFile(directory));

@@ -1,10 +1,12 @@
 /** What a new box is made of: its directory and network first, then, while its namespaces come into being, its bundle. */
+import { writeFileSync } from "node:fs";
 import type { BundleSource } from "../bundle/bundle.ts";
 import { createBundle } from "../bundle/create.ts";
 import { boxNamespaces } from "../bundle/namespaces.ts";
 import type { RunOptions } from "../bundle/options.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { Context } from "../core/context.ts";
+import { DevboxError } from "../core/errors.ts";
 import { os } from "../core/os.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
@@ -64,6 +66,7 @@ export async function makeBox(
     ...(volumes.length === 0 ? {} : { volumes }),
   });
   try {
+    if (request.cidFile !== undefined) writeCidFile(request.cidFile, created.paths.id);
     if (volumes.length > 0) {
       const { prepareVolumes } = await import("./volumes.ts");
       const work = { store, facts, idMap, source, boxDirectory: created.paths.directory };
@@ -73,6 +76,16 @@ export async function makeBox(
   } catch (error) {
     removeBox(store, created.paths, created.record.name, created.lock);
     throw error;
+  }
+}
+
+/** Two boxes must not be taken for one another: a file that is there stays as it is (docker). */
+function writeCidFile(path: string, id: string): void {
+  try {
+    writeFileSync(path, id, { flag: "wx" });
+  } catch (cause) {
+    const hint = "name a file that is not there, in a directory that you may write to";
+    throw new DevboxError("USAGE", { step: `write --cidfile ${path}`, cause, hint });
   }
 }
 

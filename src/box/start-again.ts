@@ -1,12 +1,9 @@
 /** Starting a box that is on disk: from its config.json and its settings, with its files and names as it left them. */
-import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { Context } from "../core/context.ts";
-import { DevboxError, errnoName } from "../core/errors.ts";
+import { DevboxError } from "../core/errors.ts";
 import type { ParsedConfig, RuntimeConfig } from "../oci/runtime.ts";
 import { openBundle } from "../runtime/open-bundle.ts";
-import { storeError } from "../store/atomic-write.ts";
 import type { Lock } from "../store/locks.ts";
 import type { BoxPaths, BoxRecord } from "../store/types.ts";
 import { type StartedBox, startDetached } from "./detached.ts";
@@ -37,7 +34,6 @@ export async function startAgain(
   const config = requireProcess(parsed, network.contribution.hooks, record);
   const idMap = { uid: config.linux.uidMappings ?? [], gid: config.linux.gidMappings ?? [] };
   const { rootfs } = settings;
-  makeMountable(around, rootfs);
   const sandbox: SandboxOfBox = {
     config,
     rootfs,
@@ -78,19 +74,4 @@ function requireProcess(parsed: ParsedConfig, hooks: RuntimeConfig["hooks"], rec
   const { process } = parsed;
   if (process === undefined) throw notWhole(record);
   return { ...parsed, process, hooks: hooks ?? {} };
-}
-
-/**
- * overlayfs refuses to mount a volatile upper layer again (Documentation/filesystems/overlayfs.rst "Volatile mount"), since
- * it may be broken after a crash. A box whose layer is volatile is removed when it ends: nobody looks at what it left.
- */
-function makeMountable({ store }: Surroundings, rootfs: RootfsPlan): void {
-  if (rootfs.kind !== "overlay" || !rootfs.volatile) return;
-  const work = join(store.root, rootfs.work, "work");
-  try {
-    chmodSync(work, 0o700);
-    rmSync(join(work, "incompat"), { recursive: true, force: true });
-  } catch (error) {
-    if (errnoName(error) !== "ENOENT") throw storeError(error, `mount ${rootfs.upper} again`);
-  }
 }

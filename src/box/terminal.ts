@@ -50,7 +50,7 @@ export interface JoinedTerminal extends Disposable {
  */
 export function joinTerminal(master: number, interactive: boolean): JoinedTerminal {
   const restore = interactive ? enterRawMode() : undefined;
-  const input = interactive ? passInput(master, restore !== undefined) : undefined;
+  const input = interactive ? passInput(master, { end: restore === undefined ? "mark" : "nothing" }) : undefined;
   const drained = passOutput(master);
   const resize = (): void => {
     const size = terminalSize();
@@ -63,21 +63,20 @@ export function joinTerminal(master: number, interactive: boolean): JoinedTermin
     drained,
     [Symbol.dispose]() {
       process.off("SIGWINCH", resize);
-      if (restore !== undefined) {
-        process.off("exit", restore);
-        restore();
-      }
+      restore?.();
       // Not before the last call that uses it: the number may be another file's by then.
       Promise.allSettled([input?.stop(), drained]).then(() => closeSync(master));
     },
   };
 }
 
-function enterRawMode(): (() => void) | undefined {
+/** Puts the terminal of stdin into raw mode, until what is returned is called, or devbox exits; undefined: there is none. */
+export function enterRawMode(): (() => void) | undefined {
   try {
     const before = getTerminalState(0);
     setTerminalState(0, rawState(before));
     const restore = (): void => {
+      process.off("exit", restore);
       try {
         setTerminalState(0, before);
       } catch {
@@ -97,11 +96,23 @@ function enterRawMode(): (() => void) | undefined {
 const endOfFile = 4;
 const newline = 10;
 
+export interface PassedInput {
+  /**
+   * What the end of stdin is to the box: on a terminal the character that says so, on a pipe its end. "nothing": whoever types
+   * has gone, and others may come.
+   */
+  readonly end: "mark" | "close" | "nothing";
+  /** What of the bytes goes to the box; undefined: no more does from here on. */
+  readonly filter?: (bytes: Uint8Array) => Uint8Array | undefined;
+}
+
 /**
+ * Passes stdin on to a descriptor, which stays the caller's unless its end is to be closed.
+ *
  * Both directions wait by polling, never in a read(2) or write(2): Bun has as few threads for those as there are
  * processors, and a box that does not read its input must not keep its output from being read.
  */
-function passInput(master: number, isTerminal: boolean): { stop(): Promise<void> } {
+export function passInput(to: number, { end, filter = (bytes) => bytes }: PassedInput): { stop(): Promise<void> } {
   const { fd, close } = openInput();
   const reader = Bun.file(fd).stream().getReader();
   let isStopped = false;
@@ -110,11 +121,14 @@ function passInput(master: number, isTerminal: boolean): { stop(): Promise<void>
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      last = value.at(-1) ?? last;
-      await writeAll(master, value, () => isStopped);
+      const bytes = filter(value);
+      if (bytes === undefined) return;
+      last = bytes.at(-1) ?? last;
+      await writeAll(to, bytes, () => isStopped);
     }
-    const end = last === newline ? [endOfFile] : [endOfFile, endOfFile];
-    if (!isTerminal) await writeAll(master, Uint8Array.from(end), () => isStopped);
+    const mark = last === newline ? [endOfFile] : [endOfFile, endOfFile];
+    if (end === "mark") await writeAll(to, Uint8Array.from(mark), () => isStopped);
+    if (end === "close") closeSync(to);
   })()
     // The box may be gone, and stdin may be closed: both are no reason to end a box that still runs.
     .catch(() => {});
@@ -156,7 +170,7 @@ function notWritten(cause: unknown): DevboxError {
 }
 
 /** Writes all of it, waiting where the descriptor does not. A reader that is gone is no failure. */
-async function writeAll(fd: number, bytes: Uint8Array, isStopped: () => boolean): Promise<void> {
+export async function writeAll(fd: number, bytes: Uint8Array, isStopped: () => boolean): Promise<void> {
   for (let done = 0; done < bytes.length && !isStopped(); ) {
     try {
       done += writeSync(fd, bytes, done);

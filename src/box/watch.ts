@@ -2,15 +2,12 @@
 import { type FSWatcher, watch } from "node:fs";
 
 export interface Watch extends Disposable {
-  /** Resolves when something has changed since the last time, or `glanceMs` have passed. */
-  changed(): Promise<void>;
+  /** Resolves when something has changed since the last time, or the time is over. Rejects with the signal's reason. */
+  changed(atMostMs: number): Promise<void>;
 }
 
-/**
- * @param directories those that are not there (any more) do not change
- * @param glanceMs how long what nobody tells may stay unseen: a supervisor that was killed
- */
-export function watchDirectories(directories: readonly string[], glanceMs: number): Watch {
+/** @param directories those that are not there (any more) do not change */
+export function watchDirectories(directories: readonly string[], signal: AbortSignal): Watch {
   let isChanged = false;
   let wake: () => void = () => {};
   const onChange = (): void => {
@@ -28,18 +25,21 @@ export function watchDirectories(directories: readonly string[], glanceMs: numbe
       // ENOENT, or no more watches (fs.inotify.max_user_watches): then the glances must do.
     }
   }
+  signal.addEventListener("abort", onChange);
   return {
-    async changed() {
+    async changed(atMostMs) {
       if (!isChanged) {
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = resolve;
-        const timer = setTimeout(resolve, glanceMs);
+        const timer = setTimeout(resolve, atMostMs);
         await promise;
         clearTimeout(timer);
       }
       isChanged = false;
+      signal.throwIfAborted();
     },
     [Symbol.dispose]() {
+      signal.removeEventListener("abort", onChange);
       for (const watcher of watchers) watcher.close();
       wake();
     },

@@ -1,9 +1,8 @@
 /** Values of the flags of `box-flags.ts`: text → plain data, or a USAGE error that names the flag. */
-import { existsSync } from "node:fs";
 import { parseDetachKeys } from "../box/detach-keys.ts";
 import type { HealthRequest, LogOptions, RestartPolicy, RunOptions } from "../bundle/options.ts";
 import { parseDuration } from "../core/duration.ts";
-import { DevboxError } from "../core/errors.ts";
+import type { DevboxError } from "../core/errors.ts";
 import type { CpuResources, LinuxResources, MemoryResources } from "../oci/runtime.ts";
 import type { longLifeFlags, resourceFlags } from "./box-flags.ts";
 import type { Values } from "./command.ts";
@@ -194,15 +193,4 @@ function parseInteger(flag: string, text: string | undefined, min: number, max =
   if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
   const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
   throw badFlag(flag, text, `it is not a number ${range}`, String(Math.max(min, 1)));
-}
-
-/** A new file: two boxes must not be taken for one another (docker). */
-export function checkCidFile(path: string | undefined): string | undefined {
-  if (path === undefined || path === "") return undefined;
-  if (!existsSync(path)) return path;
-  throw new DevboxError("USAGE", {
-    step: `write --cidfile ${path}`,
-    because: "the file is there already",
-    hint: "name one that is not, or remove it",
-  });
 }

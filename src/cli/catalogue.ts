@@ -4,6 +4,18 @@ import type { Command } from "./command.ts";
 /** In the order of the overview. */
 export const catalogue: Readonly<Record<string, () => Promise<{ readonly default: Command }>>> = {
   run: () => import("./commands/run.ts"),
+  exec: () => import("./commands/exec.ts"),
+  create: () => import("./commands/create.ts"),
+  start: () => import("./commands/start.ts"),
+  stop: () => import("./commands/stop.ts"),
+  restart: () => import("./commands/restart.ts"),
+  kill: () => import("./commands/kill.ts"),
+  pause: () => import("./commands/pause.ts"),
+  unpause: () => import("./commands/unpause.ts"),
+  wait: () => import("./commands/wait.ts"),
+  logs: () => import("./commands/logs.ts"),
+  attach: () => import("./commands/attach.ts"),
+  update: () => import("./commands/update.ts"),
   pull: () => import("./commands/pull.ts"),
   images: () => import("./commands/images.ts"),
   rmi: () => import("./commands/rmi.ts"),
@@ -22,6 +34,9 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly default
 /** Commands that programs call, not people: they stand in no help. */
 export const hiddenCommands: typeof catalogue = {
   hook: () => import("./commands/hook.ts"),
+  __ended: async () => ({ default: (await import("./commands/box-events.ts")).ended }),
+  __restart: async () => ({ default: (await import("./commands/box-events.ts")).restart }),
+  __health: async () => ({ default: (await import("./commands/box-events.ts")).health }),
 };
 
 export async function loadCommand(name: string): Promise<Command | undefined> {

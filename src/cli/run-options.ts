@@ -1,5 +1,4 @@
 /** The flags of `run` → what box, bundle and network are asked for. */
-import { readFileSync } from "node:fs";
 import type { RunRequest } from "../box/request.ts";
 import { parseEnvFile, parseEnvFlag } from "../bundle/env-file.ts";
 import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from "../bundle/mount-flags.ts";
@@ -8,7 +7,7 @@ import { DevboxError } from "../core/errors.ts";
 import { parsePort } from "../network/ports.ts";
 import { parseUlimit } from "../sandbox/rlimits.ts";
 import { parseAddHosts } from "./add-host.ts";
-import { checkCidFile, longLifeOptions } from "./box-values.ts";
+import { longLifeOptions } from "./box-values.ts";
 import type { Values } from "./command.ts";
 import type { runFlags } from "./run-flags.ts";
 import { parseSecurityOptions } from "./run-security.ts";
@@ -22,6 +21,7 @@ import {
   parsePairs,
   parseSeconds,
   parseSize,
+  readEnvFile,
 } from "./run-values.ts";
 
 /** What the flags depend on beside themselves. */
@@ -71,7 +71,7 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     quiet: values.quiet ?? false,
     explain: values.explain ?? false,
     detach: values.detach ?? false,
-    cidFile: checkCidFile(values.cidfile),
+    cidFile: unlessEmpty(values.cidfile),
   };
   refuseTogether(options, request);
   return { request, notices: [...notices, ...portNotices(values, network), ...hostNotices] };
@@ -132,14 +132,6 @@ function processOptions(values: RunValues, { env, onTerminal }: Surroundings): P
     user: unlessEmpty(values.user),
     workdir,
   };
-}
-
-function readEnvFile(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new DevboxError("USAGE", { step: `read --env-file ${file}`, cause, hint: "give a file that you can read" });
-  }
 }
 
 function fileOptions(

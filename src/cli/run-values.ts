@@ -1,4 +1,5 @@
 /** Values of single flags of `run`: text → plain data, or a USAGE error that names the flag and shows the right form. */
+import { readFileSync } from "node:fs";
 import type { DeviceRequest, NetworkMode } from "../bundle/options.ts";
 import { DevboxError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
@@ -113,5 +114,14 @@ export function parseJson(
     return decode(text);
   } catch (cause) {
     throw wrong(cause);
+  }
+}
+
+/** @throws DevboxError USAGE */
+export function readEnvFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new DevboxError("USAGE", { step: `read --env-file ${file}`, cause, hint: "give a file that you can read" });
   }
 }

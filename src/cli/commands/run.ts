@@ -17,7 +17,7 @@ export default defineCommand({
     ["devbox run alpine -- echo hi", "one command; the box is gone afterwards"],
     ["devbox run debian:12", "a shell, when called from a terminal"],
     ["devbox run -v .:/src -w /src node:22 -- npm test", "on the files of this directory"],
-    ["devbox run -p 8080:80 nginx", "reachable at http://127.0.0.1:8080"],
+    ["devbox run -d --name web -p 8080:80 nginx", "in the background, reachable at http://127.0.0.1:8080"],
     ["devbox run --network none --read-only alpine -- sh -c 'id; ls /'", "shut in"],
     ["tar c . | devbox run alpine -- tar t", "stdin is passed on"],
   ],
@@ -35,6 +35,11 @@ export default defineCommand({
     const { request, notices } = toRunRequest(values, around);
     using context = openContext(values);
     for (const notice of notices) context.log.warn(notice);
+    if (request.detach && !request.explain) {
+      const { runDetached } = await import("../../box/run-detached.ts");
+      writeOut(`${await runDetached(context, request)}\n`);
+      return 0;
+    }
     if (!request.explain) return await run(context, request);
     const { explainRun } = await import("../../box/explain.ts");
     writeOut(`${await explainRun(context, request)}\n`);

@@ -19,6 +19,19 @@ export function writeOut(text: string): void {
   }
 }
 
+/**
+ * Writes bytes to stdout or stderr as they are.
+ * @returns false: the reader has gone. @throws DevboxError SYSCALL_FAILED where the disk under it is full, or the like.
+ */
+export function writeBytes(fd: 1 | 2, bytes: Uint8Array): boolean {
+  try {
+    return writeAll(fd, bytes);
+  } catch (cause) {
+    const hint = "make room where the output goes, or send it elsewhere";
+    throw new DevboxError("SYSCALL_FAILED", { step: "write the output", cause, hint });
+  }
+}
+
 /** Writes to stderr. What goes wrong with that cannot be told to anybody. */
 export function writeError(text: string): void {
   try {
@@ -28,17 +41,19 @@ export function writeError(text: string): void {
   }
 }
 
-function writeAll(fd: number, text: string): void {
-  let rest = Buffer.from(text);
+/** Whether somebody reads it. */
+function writeAll(fd: number, content: string | Uint8Array): boolean {
+  let rest = typeof content === "string" ? Buffer.from(content) : content;
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
       const name = errnoName(error);
-      if (name === "EPIPE" || name === "EBADF") return; // gone, or closed from the start
+      if (name === "EPIPE" || name === "EBADF") return false; // gone, or closed from the start
       // The description is shared: another process may have made it non-blocking (ssh and many event loops do).
       if (name !== "EAGAIN") throw error;
       Bun.sleepSync(1);
     }
   }
+  return true;
 }

@@ -1,0 +1,73 @@
+/** Waiting for the end of a box, whoever sees to it: its monitor, a devbox in the foreground, or nobody any more. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Context } from "../core/context.ts";
+import { readBoxRecord } from "../store/box-record.ts";
+import { isWatched } from "../store/box-state.ts";
+import { findBox, sweepBoxes } from "../store/boxes.ts";
+import { eventsPath, type StoreEvent } from "../store/events.ts";
+import type { BoxPaths, Store } from "../store/types.ts";
+import { openSettled } from "./settled.ts";
+import { watchDirectories } from "./watch.ts";
+
+/** How long a monitor that was killed may stay unnoticed. */
+const glanceMs = 500;
+
+/**
+ * Waits until nobody watches the box any more: it has ended, is written down or removed, and may be started again.
+ * @returns false when that took longer
+ */
+export async function waitUntilIdle(
+  { signal }: Pick<Context, "signal">,
+  store: Store,
+  paths: BoxPaths,
+  timeoutMs: number = Number.POSITIVE_INFINITY,
+): Promise<boolean> {
+  if (!isWatched(paths)) return true;
+  // The file of its lock goes at the end.
+  using watch = watchDirectories([join(store.boxes, ".live")], signal);
+  const deadline = performance.now() + timeoutMs;
+  while (isWatched(paths)) {
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    await watch.changed(Math.min(left, glanceMs));
+  }
+  return true;
+}
+
+/** Waits for the end of each box, one after the other: their exit codes. @throws DevboxError BOX_NOT_FOUND */
+export async function* waitForBoxes(context: Context, names: readonly string[]): AsyncGenerator<number> {
+  const { store } = openSettled(context);
+  const found = names.map((name) => findBox(store, name));
+  for (const { paths } of found) yield await exitCodeAtEnd(context, store, paths);
+}
+
+/** Waits for the end of a box for good: one that is started again goes on. */
+export async function exitCodeAtEnd(context: Context, store: Store, paths: BoxPaths): Promise<number> {
+  await waitUntilIdle(context, store, paths);
+  // One whose monitor was killed has nobody else who writes down how it ended.
+  sweepBoxes(store);
+  const record = readBoxRecord(paths);
+  return (record === undefined ? lastExitCode(store, paths.id) : record.exitCode) ?? 0;
+}
+
+/** Of a box that is gone, its last event tells. */
+function lastExitCode(store: Store, id: string): number | undefined {
+  for (const path of [eventsPath(store), `${eventsPath(store)}.1`]) {
+    const line = readText(path)
+      .split("\n")
+      .findLast((text) => text.includes(id) && text.includes('"die"'));
+    if (line === undefined) continue;
+    const event = JSON.parse(line) as StoreEvent;
+    return Number(event.attributes["exitCode"]);
+  }
+  return undefined;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

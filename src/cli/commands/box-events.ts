@@ -1,0 +1,41 @@
+/** What the monitor of a box executes (box/detached.ts): its end, its next start, a check of its health. */
+import { defineCommand, everyCommand } from "../command.ts";
+import { openContext } from "../ui/context.ts";
+
+const id = { id: { type: "positional", description: "Id of the box" }, ...everyCommand } as const;
+
+export const ended = defineCommand({
+  meta: { name: "__ended", description: "Write down how a box ended" },
+  args: id,
+  examples: [],
+  async run(values) {
+    using context = openContext({ quiet: true });
+    const { endBox } = await import("../../box/ended.ts");
+    await endBox(context, values.id);
+    return 0;
+  },
+});
+
+export const restart = defineCommand({
+  meta: { name: "__restart", description: "Start a box again, as its restart policy says" },
+  args: id,
+  examples: [],
+  async run(values) {
+    using context = openContext({ quiet: true });
+    const { restartBox } = await import("../../box/ended.ts");
+    await restartBox(context, values.id);
+    return 0;
+  },
+});
+
+export const health = defineCommand({
+  meta: { name: "__health", description: "Find out the health of a box" },
+  args: id,
+  examples: [],
+  async run(values) {
+    using context = openContext({ quiet: true });
+    const { checkHealth } = await import("../../box/health.ts");
+    await checkHealth(context, values.id);
+    return 0;
+  },
+});

@@ -1,0 +1,19 @@
+/** devbox wait: wait for the end of boxes. */
+import { defineCommand, everyCommand } from "../command.ts";
+import { openContext } from "../ui/context.ts";
+import { writeOut } from "../ui/output.ts";
+
+export default defineCommand({
+  meta: { name: "wait", description: "Wait until boxes have ended, and print their exit codes" },
+  args: {
+    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    ...everyCommand,
+  },
+  examples: [["devbox wait job", "prints 0 when all went well; a box with a restart policy ends when it stays down"]],
+  async run(values) {
+    using context = openContext(values);
+    const { waitForBoxes } = await import("../../box/wait.ts");
+    for await (const code of waitForBoxes(context, values.box)) writeOut(`${code}\n`);
+    return 0;
+  },
+});
