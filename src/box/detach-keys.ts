@@ -41,21 +41,16 @@ export interface DetachScanner {
 
 /** Keys that begin the sequence are held back until it is clear that they are meant for the box. */
 export function detachScanner(keys: Uint8Array): DetachScanner {
-  let matched = 0;
+  const held: number[] = [];
   return {
     scan(bytes) {
       if (keys.length === 0) return { pass: bytes, detached: false };
       const pass: number[] = [];
       for (const byte of bytes) {
-        if (byte === keys[matched]) {
-          matched++;
-          if (matched === keys.length) return { pass: Uint8Array.from(pass), detached: true };
-          continue;
-        }
-        pass.push(...keys.subarray(0, matched));
-        matched = byte === keys[0] ? 1 : 0;
-        // A sequence of one key is found above.
-        if (matched === 0) pass.push(byte);
+        held.push(byte);
+        // What is left may be the beginning again: `a,a,b` within `aaab`.
+        while (!held.every((each, index) => each === keys[index])) pass.push(held.shift() ?? 0);
+        if (held.length === keys.length) return { pass: Uint8Array.from(pass), detached: true };
       }
       return { pass: Uint8Array.from(pass), detached: false };
     },
