@@ -42,10 +42,7 @@ const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
  * @throws DevboxError BOX_NAME_TAKEN; USAGE for a name that is none; IMAGE_NOT_FOUND when a prune was faster
  */
 export async function createBox(context: Context, store: Store, wanted: NewBox): Promise<CreatedBox> {
-  if (wanted.name !== undefined && !namePattern.test(wanted.name)) {
-    const because = "a name has two or more letters, digits, _ . and -, and starts with a letter or digit";
-    throw new DevboxError("USAGE", { step: `name the box ${JSON.stringify(wanted.name)}`, because });
-  }
+  if (wanted.name !== undefined) checkName(wanted.name);
   const paths = boxPaths(store, randomHex(32));
   // The lock comes first: a sweep that meets the rest finds it held. It can meet the lock file before the lock, though,
   // take it and remove it; then this waits and makes another.
@@ -84,7 +81,7 @@ export function leaveBox({ lock }: CreatedBox): void {
  */
 export function removeBox(store: Store, paths: BoxPaths, name: string | undefined, lock: Lock): boolean {
   const trash = moveToTrash(paths.directory, store.boxes);
-  if (name !== undefined) releaseName(store, paths.id, name);
+  if (name !== undefined) takeName(store, paths.id, name);
   lock.remove();
   return trash === undefined || removeTree(trash);
 }
@@ -178,6 +175,18 @@ function requireLayers(store: Store, record: BoxRecord): void {
   throw new DevboxError("IMAGE_NOT_FOUND", { step: `use image ${record.image}`, because: "it was removed just now" });
 }
 
+function checkName(name: string): void {
+  if (namePattern.test(name)) return;
+  const because = "a name has two or more letters, digits, _ . and -, and starts with a letter or digit";
+  throw new DevboxError("USAGE", { step: `name the box ${JSON.stringify(name)}`, because });
+}
+
+/** A further name for a box. @throws DevboxError BOX_NAME_TAKEN; USAGE for a name that is none */
+export function giveName(store: Store, id: string, name: string): void {
+  checkName(name);
+  claimName(store, id, name);
+}
+
 const nameAttempts = 100;
 
 function claimName(store: Store, id: string, wanted: string | undefined): string {
@@ -220,7 +229,8 @@ function isEnded(paths: BoxPaths): boolean {
   return lock !== undefined;
 }
 
-function releaseName(store: Store, id: string, name: string): void {
+/** Frees a name, if it is that of the box. */
+export function takeName(store: Store, id: string, name: string): void {
   if (idOfName(store, name) === id) unlinkSync(join(store.boxes, ".names", name));
 }
 
