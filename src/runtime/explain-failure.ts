@@ -1,5 +1,6 @@
 /** Failures of a box's plan for which there is more to say than the errno: whose fault it is, and what to do. */
 import { describeErrno, EACCES, EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, errnoNameOf } from "../../ffi/errno.ts";
+import type { SyscallName } from "../../ffi/syscalls.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { LaunchFailure } from "../launch/failure.ts";
 
@@ -38,13 +39,18 @@ function explainCommand({ label: step, errno, cause }: LaunchFailure): DevboxErr
 interface Rule {
   readonly labels: RegExp;
   readonly errnos: readonly number[];
+  /** Only of this system call. */
+  readonly call?: SyscallName;
   /** Where the words of the errno do not say it. */
   readonly because?: string;
   readonly hint: string;
 }
 
-function explainStep({ label: step, errno, cause }: LaunchFailure): DevboxError | undefined {
-  const rule = rules.find(({ labels, errnos }) => labels.test(step) && errnos.includes(errno));
+function explainStep({ label: step, op, errno, cause }: LaunchFailure): DevboxError | undefined {
+  const called = op.kind === "syscall" ? op.call : undefined;
+  const rule = rules.find(
+    ({ labels, errnos, call }) => labels.test(step) && errnos.includes(errno) && (call ?? called) === called,
+  );
   if (rule === undefined) return undefined;
   const { hint } = rule;
   const because = rule.because === undefined ? describeErrno(errno) : `${rule.because} (${errnoNameOf(errno)})`;
@@ -107,6 +113,32 @@ const rules: readonly Rule[] = [
     errnos: [ENOTDIR, ENOENT, ELOOP],
     because: "what the image has there is no directory",
     hint: "a directory can be mounted only on a directory, or where there is nothing: choose another place in the box",
+  },
+  {
+    labels: /^bind .* on \//,
+    errnos: [EINVAL],
+    call: "open_tree",
+    because: "something is mounted below it, and a user namespace may not show what that covers",
+    hint: "bind it with all that is mounted below: rbind",
+  },
+  {
+    labels: /^bind .* on \//,
+    errnos: [EPERM],
+    call: "mount_setattr",
+    because: "the host has it otherwise, and a user namespace may not take that away",
+    hint: "leave out the option that the host's own mount contradicts: see it in /proc/self/mountinfo",
+  },
+  {
+    labels: /^map the ids of the mount /,
+    errnos: [EPERM],
+    because: "only root of the machine may map the ids of its file systems",
+    hint: "leave out the id map, or change the owners of the files",
+  },
+  {
+    labels: /^map the ids of the mount /,
+    errnos: [EINVAL],
+    because: "its file system cannot do that, or has an id map already",
+    hint: "ext4, xfs, btrfs and tmpfs can; an overlay can not",
   },
   {
     labels: /^bind .* on \//,
