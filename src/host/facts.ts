@@ -17,6 +17,8 @@ export interface HostFacts {
   /** The ids that our own user namespace has (user_namespaces(7), /proc/PID/uid_map); looked up for root only. */
   readonly ownUids: readonly IdRange[];
   readonly ownGids: readonly IdRange[];
+  /** Permitted capabilities of root, a bit each (capabilities(7)): inside another container it has not all. Only root has them. */
+  readonly capabilities?: bigint;
   /** Absolute paths of helper programs found on PATH (and /usr/sbin, /sbin); undefined: not there. */
   readonly helpers: {
     readonly newuidmap: string | undefined;

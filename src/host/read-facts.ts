@@ -10,7 +10,7 @@ export interface FactSources {
   readonly passwd: string;
   readonly subuid: string;
   readonly subgid: string;
-  /** Directory with our own uid_map and gid_map. */
+  /** Directory with our own uid_map, gid_map and status. */
   readonly maps: string;
 }
 
@@ -41,6 +41,7 @@ export function readHostFacts(
     subgids: parseSubIds(readText(sources.subgid), account.name, uid),
     ownUids: uid === 0 ? parseOwnIds(readText(`${sources.maps}/uid_map`)) : [],
     ownGids: uid === 0 ? parseOwnIds(readText(`${sources.maps}/gid_map`)) : [],
+    ...(uid === 0 ? ownCapabilities(readText(`${sources.maps}/status`)) : {}),
     helpers: {
       newuidmap: findHelper("newuidmap", directories),
       newgidmap: findHelper("newgidmap", directories),
@@ -74,6 +75,12 @@ function askNameService(uid: number): Account {
 }
 
 const maxId = 2 ** 32 - 2;
+
+/** proc_pid_status(5). */
+function ownCapabilities(status: string): Pick<HostFacts, "capabilities"> {
+  const digits = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  return digits === undefined ? {} : { capabilities: BigInt(`0x${digits}`) };
+}
 
 /**
  * The ranges of a user in subuid(5) or subgid(5), in file order; lines name the user by login name or uid, in both files.

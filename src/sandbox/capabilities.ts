@@ -4,6 +4,7 @@
  */
 import { DevboxError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { attainableSets } from "../oci/capability-sets.ts";
 import type { Capabilities } from "../oci/runtime.ts";
 import { type CapabilityName, capabilityNames } from "../oci/runtime-words.ts";
 
@@ -87,4 +88,19 @@ export function grantedCapabilities(request: CapabilityRequest): readonly Capabi
 export function capabilitySets(granted: readonly string[], uid: number): Capabilities {
   const held = uid === 0 ? granted : [];
   return { bounding: granted, effective: held, permitted: held, inheritable: [], ambient: [] };
+}
+
+/**
+ * What of the sets can be given by who holds only `held` (a bit each): the rest is left out, and no error (runtime-spec config.md
+ * "Linux Process").
+ */
+export function withinReach(asked: Capabilities, held: bigint): Capabilities {
+  const reached = (names: readonly string[]): readonly string[] =>
+    names.filter((name) => (held >> BigInt(capabilityNumber(name))) & 1n);
+  return attainableSets({
+    ...asked,
+    bounding: reached(asked.bounding),
+    permitted: reached(asked.permitted),
+    inheritable: reached(asked.inheritable),
+  });
 }

@@ -3,7 +3,7 @@ import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, F_OK, O_CLOEXEC, O_DIRECTORY, O_PATH, X_
 import { EACCES, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
-import { capset, type Identity, noCapabilities, setGroups } from "./identity.ts";
+import { capabilitiesOf, capset, type Identity, setGroups } from "./identity.ts";
 
 /** Errors for which execvp(3) looks further. */
 const absent: readonly number[] = [ENOENT, ENOTDIR, ENODEV, ENAMETOOLONG];
@@ -35,13 +35,14 @@ export function execute(plan: PlanBuilder, process: RuntimeProcess): void {
  * Steps of a child that fail as `execute` would, for a command that is not there or may not be executed; it becomes the user of
  * the command for that, and has only its capabilities.
  */
-export function findExecutable(plan: PlanBuilder, { process, idMap }: Pick<Identity, "process" | "idMap">): void {
-  const { user, capabilities = noCapabilities } = process;
+export function findExecutable(plan: PlanBuilder, identity: Pick<Identity, "process" | "idMap" | "grantable">): void {
+  const { process, idMap } = identity;
+  const { user } = process;
   setGroups(plan, user, idMap);
   plan.syscall(`look as group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
   plan.syscall(`look as user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
   // The change to another user has taken them all.
-  if (user.uid === 0) capset(plan, "look with the capabilities of the command", capabilities);
+  if (user.uid === 0) capset(plan, "look with the capabilities of the command", capabilitiesOf(identity));
   search(plan, process);
 }
 

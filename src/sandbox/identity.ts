@@ -21,9 +21,18 @@ import type { Data } from "../../ffi/launcher/wire.ts";
 import type { SyscallName } from "../../ffi/syscalls.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
-import type { Capabilities, IdMap, LinuxConfig, RuntimeProcess, RuntimeUser, Seccomp, State } from "../oci/runtime.ts";
+import type {
+  Capabilities,
+  IdMap,
+  LinuxConfig,
+  NamespaceType,
+  RuntimeProcess,
+  RuntimeUser,
+  Seccomp,
+  State,
+} from "../oci/runtime.ts";
 import { capabilityNames } from "../oci/runtime-words.ts";
-import { capabilityMask, capabilityNumber } from "./capabilities.ts";
+import { capabilityMask, capabilityNumber, withinReach } from "./capabilities.ts";
 import type { SandboxInput } from "./input.ts";
 import { type OpenLabels, openLabels, setLabels } from "./labels.ts";
 import { installFilter, type ListenerMessage, listenerMessage } from "./seccomp-install.ts";
@@ -34,6 +43,8 @@ export interface Identity {
   readonly seccomp: Seccomp | undefined;
   readonly personality?: LinuxConfig["personality"];
   readonly facts: Pick<HostFacts, "architecture">;
+  /** The capabilities that there are to be given, a bit each; left out: all, as in a user namespace. */
+  readonly grantable?: bigint;
   /** Of the user namespace that was made for it; undefined: it is in one that was there before. */
   readonly idMap: IdMap | undefined;
   readonly pipes: readonly number[];
@@ -46,8 +57,27 @@ export interface Identity {
 
 export function identityOf({ config, ...input }: SandboxInput): Identity {
   const { process, linux } = config;
-  const { seccomp, personality } = linux;
-  return { ...input, process, seccomp, ...(personality === undefined ? {} : { personality }) };
+  const { seccomp, personality, namespaces } = linux;
+  const grantable = grantableCapabilities(
+    input.facts,
+    namespaces.map(({ type }) => type),
+  );
+  return { ...input, ...grantable, process, seccomp, ...(personality === undefined ? {} : { personality }) };
+}
+
+/** In a user namespace of the container's everybody begins with all of its capabilities; in ours with our own. */
+export function grantableCapabilities(
+  facts: HostFacts,
+  namespaces: readonly NamespaceType[],
+): Pick<Identity, "grantable"> {
+  const { capabilities } = facts;
+  return capabilities === undefined || namespaces.includes("user") ? {} : { grantable: capabilities };
+}
+
+/** What the process gets of what config.json asks for. */
+export function capabilitiesOf({ process, grantable }: Pick<Identity, "process" | "grantable">): Capabilities {
+  const { capabilities = noCapabilities } = process;
+  return grantable === undefined ? capabilities : withinReach(capabilities, grantable);
 }
 
 /** What must be got ready while the host's /proc is there. */
@@ -68,7 +98,8 @@ export function prepareIdentity(plan: PlanBuilder, identity: Identity): Preparat
 /** Steps that become the user of the process with its labels, capabilities, filter and no_new_privs. */
 export function becomeUser(plan: PlanBuilder, identity: Identity, { labels, message }: Preparation): void {
   const { process, seccomp, personality, facts, idMap, pipes } = identity;
-  const { user, capabilities = noCapabilities, noNewPrivileges = false } = process;
+  const { user, noNewPrivileges = false } = process;
+  const capabilities = capabilitiesOf(identity);
   const filter = (calls: readonly SyscallName[]): void => {
     if (seccomp !== undefined) installFilter(plan, { seccomp, architecture: facts.architecture, message, calls });
   };
@@ -93,7 +124,7 @@ export function becomeUser(plan: PlanBuilder, identity: Identity, { labels, mess
 }
 
 /** A process without capabilities in config.json has none, as under runc. */
-export const noCapabilities: Capabilities = {
+const noCapabilities: Capabilities = {
   bounding: [],
   effective: [],
   permitted: [],

@@ -7,7 +7,7 @@ import { firstNamedFd, planFd } from "../../ffi/launcher/format.ts";
 import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
 import { cloneProcess } from "../launch/userns.ts";
 import { attachConsole, openTerminal } from "./console.ts";
-import { becomeUser, prepareIdentity } from "./identity.ts";
+import { becomeUser, grantableCapabilities, prepareIdentity } from "./identity.ts";
 import type { ExecInput } from "./input.ts";
 import { becomeRoot, hide } from "./join-namespaces.ts";
 import { setLimits } from "./limits.ts";
@@ -80,7 +80,8 @@ function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number): void 
   openInRoot(context, process.cwd, { how: workingDirectory, label: `enter the working directory ${process.cwd}` });
   plan.syscall(`enter ${process.cwd}`, "fchdir", [found]);
   setLimits(plan, process);
-  const identity = { ...input, orphaned: supervision.kind === "orphaned" };
+  const grantable = grantableCapabilities(input.facts, input.join);
+  const identity = { ...input, ...grantable, orphaned: supervision.kind === "orphaned" };
   becomeUser(plan, identity, prepareIdentity(plan, identity));
   executeWith(plan, process, input.preservedFds ?? 0);
 }

@@ -1,6 +1,7 @@
 /** What the process has around it besides its file system: session, keyring, umask, kernel settings, host name. */
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/constants.ts";
 import { EACCES, ENOSYS, EPERM } from "../../ffi/errno.ts";
+import { DevboxError } from "../core/errors.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeConfig } from "../oci/runtime.ts";
 import { sysctlParts } from "../oci/sysctl.ts";
@@ -51,9 +52,17 @@ export function setSysctls(context: RootPlan, { linux }: RuntimeConfig): void {
   const { plan, found } = context;
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
     const bytes = new TextEncoder().encode(value);
-    openInProc(context, `sys/${(sysctlParts(name) ?? [name]).join("/")}`, `open the sysctl ${name}`);
+    openInProc(context, sysctlPath(name), `open the sysctl ${name}`);
     plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
   }
+}
+
+/** In /proc, and in no other place whatever the name is. */
+function sysctlPath(name: string): string {
+  const parts = sysctlParts(name);
+  if (parts !== undefined) return `sys/${parts.join("/")}`;
+  const step = `open the sysctl ${name}`;
+  throw new DevboxError("BAD_CONFIG", { step, because: "this is no name of a kernel parameter" });
 }
 
 /** Steps for the names of the box's own uts namespace. */

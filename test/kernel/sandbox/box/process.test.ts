@@ -160,14 +160,16 @@ describe("limits and settings", () => {
     expect(readFileSync("/proc/sys/net/ipv4/ip_default_ttl", "utf8")).not.toBe("33\n");
   });
 
-  test.each(["net.no.such", "../../etc/passwd"])("the sysctl %s is refused", async (name) => {
+  test.each([
+    ["net.no.such", { code: "LAUNCH_FAILED", hint: expect.stringContaining("namespaces") }],
+    ["../../etc/passwd", { code: "BAD_CONFIG", because: "this is no name of a kernel parameter" }],
+  ])("the sysctl %s is refused", async (name, error) => {
     const config = (config: RuntimeConfig): RuntimeConfig => ({
       ...config,
       linux: { ...config.linux, sysctl: { [name]: "1" } },
     });
-    const error = await failure(boxInput(workshop, ["/bin/true"], { config }));
-    expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: `open the sysctl ${name}` });
-    expect(error).toHaveProperty("hint", expect.stringContaining("namespaces"));
+    const step = `open the sysctl ${name}`;
+    expect(await failure(boxInput(workshop, ["/bin/true"], { config }))).toMatchObject({ ...error, step });
   });
 
   test("an OOM score can be raised", async () => {
