@@ -21,6 +21,7 @@ export interface ImageSummary {
   readonly created: string | undefined;
   /** Uncompressed bytes of all layers, also of those that other images share. */
   readonly sizeBytes: number;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** All images, the newest first, then by name. Those that are damaged are left out, with a warning. */
@@ -51,6 +52,7 @@ function summarize(store: Store, entry: ImageEntry): ImageSummary | undefined {
     digest: entry.topDigest,
     created: content.config.created,
     sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
+    labels: content.config.config?.Labels ?? {},
   };
 }
 

@@ -1,6 +1,9 @@
 /** devbox images: what is in the store. */
 import type { ImageSummary } from "../../image/list.ts";
 import { defineCommand, everyCommand, jsonOption } from "../command.ts";
+import { parseFilters } from "../format/filters.ts";
+import { renderList } from "../format/list.ts";
+import { fittingImages, imageFilterKeys, imageShape, shortId } from "../format/shapes/image.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 import { renderTable } from "../ui/table.ts";
@@ -9,6 +12,21 @@ import { formatAge, formatBytes } from "../ui/units.ts";
 export default defineCommand({
   meta: { name: "images", description: "List the images in the store" },
   args: {
+    reference: {
+      type: "positional",
+      required: false,
+      completes: "images",
+      description: "REPOSITORY[:TAG]: these alone",
+    },
+    all: { type: "boolean", alias: "a", description: "For docker's scripts: nothing is hidden anyway" },
+    filter: {
+      type: "string",
+      multiple: true,
+      alias: "f",
+      valueHint: "KEY=VALUE",
+      description: `Only those that fit: ${imageFilterKeys.join(", ")}`,
+    },
+    format: { type: "string", valueHint: "FORMAT", description: "json, table TEMPLATE, or TEMPLATE" },
     quiet: { type: "boolean", alias: "q", description: "Print ids only" },
     "no-trunc": { type: "boolean", description: "Print ids in full" },
     ...jsonOption,
@@ -22,17 +40,20 @@ export default defineCommand({
     using context = openContext(values);
     const { listImages } = await import("../../image/list.ts");
     const { openStore } = await import("../../store/open.ts");
-    const images = listImages(context, openStore(context.env));
+    const filters = parseFilters(values.filter, imageFilterKeys);
+    const images = fittingImages(filters, listImages(context, openStore(context.env)), values.reference);
+    const full = values["no-trunc"] ?? false;
     if (values.json) writeOut(`${JSON.stringify(images)}\n`);
-    else if (values.quiet) writeOut(idLines(images, values["no-trunc"] ?? false));
-    else writeOut(renderImages(images, context.now(), values["no-trunc"] ?? false));
+    else if (values.quiet) writeOut(idLines(images, full));
+    else if (values.format !== undefined) writeOut(renderList(imageShape(context.now(), full), values.format, images));
+    else writeOut(renderImages(images, context.now(), full));
     return 0;
   },
 });
 
 /** An image with several names once, so that the list can be handed to `rmi`. */
 function idLines(images: readonly ImageSummary[], full: boolean): string {
-  return [...new Set(images.map((image) => `${idOf(image, full)}\n`))].join("");
+  return [...new Set(images.map((image) => `${shortId(image, full)}\n`))].join("");
 }
 
 export function renderImages(images: readonly ImageSummary[], now: Date, full: boolean): string {
@@ -40,16 +61,12 @@ export function renderImages(images: readonly ImageSummary[], now: Date, full: b
     [
       { title: "REPOSITORY", cell: ({ repository }) => repository ?? "<none>" },
       { title: "TAG", cell: ({ tag }) => tag ?? "<none>" },
-      { title: "IMAGE ID", cell: (image) => idOf(image, full) },
+      { title: "IMAGE ID", cell: (image) => shortId(image, full) },
       { title: "CREATED", cell: ({ created }) => ageOf(created, now) },
       { title: "SIZE", cell: ({ sizeBytes }) => formatBytes(sizeBytes), align: "right" },
     ],
     images,
   );
-}
-
-function idOf({ id }: ImageSummary, full: boolean): string {
-  return full ? id : id.replace(/^sha\d+:/, "").slice(0, 12);
 }
 
 /** Images say what they like, or nothing. */

@@ -10,6 +10,7 @@ const image: ImageSummary = {
   digest: `sha256:${"f".repeat(64)}`,
   created: "2026-06-01T00:00:00Z",
   sizeBytes: 116_000_000,
+  labels: {},
 };
 const now = new Date("2026-06-15T00:00:00Z");
 
