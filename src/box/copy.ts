@@ -70,7 +70,7 @@ export async function copyFiles(
   using place = openPlace(store, facts, end.box);
   const inBox = (task: CopyTask, stdio: readonly [Stdio, Stdio]): CopyWorker =>
     startPlannedCopier(place.copier, task, stdio);
-  const pack: PackRequest = { path: packPath(from, options), follow: options.follow };
+  const pack: PackRequest = { path: packPath(from, options), shown: shownEnd(from), follow: options.follow };
   const unpack = unpackRequest(from, to, options);
   if (from.kind === "stream") return await finishCopy(inBox({ to: unpack }, ["inherit", "ignore"]), context.signal);
   if (to.kind === "stream") return await finishCopy(inBox({ from: pack }, ["ignore", "inherit"]), context.signal);
@@ -101,6 +101,11 @@ async function join(
   return await finishPair(packer, unpacker, signal);
 }
 
+function shownEnd(end: CopyEnd): string {
+  if (end.kind === "stream") return "-";
+  return end.kind === "box" ? `${end.box}:${end.path}` : end.path;
+}
+
 function packPath(from: CopyEnd, { cwd }: CopyOptions): string {
   if (from.kind === "stream") return "/";
   return from.kind === "box" ? cleanPath("/", from.path) : cleanPath(cwd, from.path);
@@ -117,6 +122,7 @@ function unpackRequest(from: CopyEnd, to: CopyEnd, { archive, cwd }: CopyOptions
   const intoBox = to.kind === "box";
   return {
     path: to.kind === "stream" ? "/" : cleanPath(intoBox ? "/" : cwd, to.path),
+    shown: shownEnd(to),
     into: from.kind === "stream" ? "inside" : "auto",
     owner: archive ? "archive" : intoBox ? "root" : "caller",
     xattrs: intoBox ? ["user.", "security.capability"] : ["user."],

@@ -104,9 +104,10 @@ async function copyImageFiles(
   { name, target, lowers }: Filling,
 ): Promise<void> {
   const copier = layersCopier({ facts, idMap, storeRoot: store.root, lowers, mountpoint: boxDirectory });
-  const from = { path: `${target}/.`, follow: true };
+  const from = { path: `${target}/.`, shown: `${target} of the image`, follow: true };
   const to = {
     path: volumeData(store.root, name),
+    shown: `the volume ${name}`,
     into: "inside",
     owner: "archive",
     xattrs: [""],

@@ -5,7 +5,7 @@
 import { fstatSync, lstatSync, mkdirSync, readlinkSync, type Stats } from "node:fs";
 import { posix } from "node:path";
 import { DevboxError, errnoName } from "../../core/errors.ts";
-import { type ByteString, byteString, byteStringOfText } from "../byte-string.ts";
+import { type ByteString, byteString, byteStringOfText, display } from "../byte-string.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { nameIn, type Opened, openDirectoryIn, reopen, resolveIn, splitAbsolute } from "./at.ts";
 import { inPath } from "./failure.ts";
@@ -27,10 +27,10 @@ const maxSymlinks = 40;
  * @throws DevboxError COPY_FAILED
  */
 export function openDestination(root: number, request: UnpackRequest, first: TarEntry): Destination {
-  return inPath(`copy to ${request.path}`, () => {
+  return inPath(`copy to ${request.shown}`, () => {
     const path = byteStringOfText(request.path).replace(/\/\.?$/, "") || "/";
     const mustBeDirectory = request.path.length > 1 && /\/\.?$/.test(request.path);
-    const found = request.into === "inside" ? resolveIn(root, path) : findFinal(root, path);
+    const found = request.into === "inside" ? resolveIn(root, path) : findFinal(root, path, request.shown);
     return choose({ root, request, mustBeDirectory }, found, first);
   });
 }
@@ -44,7 +44,7 @@ interface Choosing {
 function choose(choosing: Choosing, found: Opened | NamedPlace, first: TarEntry): Destination {
   const { request, mustBeDirectory } = choosing;
   const refuse = (because: string): never => {
-    throw new DevboxError("COPY_FAILED", { step: `copy to ${request.path}`, because });
+    throw new DevboxError("COPY_FAILED", { step: `copy to ${request.shown}`, because });
   };
   if ("fd" in found) {
     using there = found;
@@ -87,12 +87,12 @@ interface NamedPlace {
 }
 
 /** Who copies onto a symbolic link means its target, whether that is there or not. */
-function findFinal(root: number, path: ByteString): NamedPlace | Opened {
+function findFinal(root: number, path: ByteString, shown: string): NamedPlace | Opened {
   let wanted = path;
   for (let followed = 0; followed <= maxSymlinks; followed++) {
     if (wanted === "/") return resolveIn(root, "/");
     const { parent, name } = splitAbsolute(wanted);
-    const directory = openParent(root, parent);
+    const directory = openParent(root, parent, shown);
     const own = nameIn(directory.fd, name);
     const stats = lstatSync(own, { throwIfNoEntry: false });
     if (stats?.isSymbolicLink() !== true) return { directory, name, stats };
@@ -100,18 +100,18 @@ function findFinal(root: number, path: ByteString): NamedPlace | Opened {
     directory[Symbol.dispose]();
     wanted = posix.resolve(parent, target);
   }
-  throw new DevboxError("COPY_FAILED", { step: "find the destination", because: "too many symbolic links" });
+  throw new DevboxError("COPY_FAILED", { step: `copy to ${shown}`, because: "too many symbolic links" });
 }
 
-function openParent(root: number, parent: ByteString): Opened {
+function openParent(root: number, parent: ByteString, shown: string): Opened {
   try {
     using found = resolveIn(root, parent);
     return reopen(found, "directory");
   } catch (error) {
     if (errnoName(error) !== "ENOENT") throw error;
     throw new DevboxError("COPY_FAILED", {
-      step: `copy into ${Buffer.from(parent, "latin1").toString()}`,
-      because: "there is no such directory",
+      step: `copy to ${shown}`,
+      because: `there is no directory ${display(parent)}`,
     });
   }
 }

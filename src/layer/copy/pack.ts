@@ -27,11 +27,11 @@ const bufferBytes = 256 * 1024;
 export function pack(root: number, request: PackRequest, notes: Notes, emit: Emit): void {
   const packing: Packing = { emit, notes, buffer: Buffer.allocUnsafe(bufferBytes), links: new Map() };
   const path = byteStringOfText(request.path);
-  inPath(`copy ${request.path}`, () => packTop(packing, root, path, request.follow));
+  inPath(`copy ${request.shown}`, () => packTop(packing, root, path, request));
   emit(archiveEnd);
 }
 
-function packTop(packing: Packing, root: number, path: ByteString, follow: boolean): void {
+function packTop(packing: Packing, root: number, path: ByteString, { follow, shown }: PackRequest): void {
   const isContent = path === "/" || path.endsWith("/.");
   const clean = path.replace(/\/\.?$/, "") || "/";
   const { parent, name } = splitAbsolute(clean);
@@ -44,7 +44,7 @@ function packTop(packing: Packing, root: number, path: ByteString, follow: boole
   using found = resolveIn(root, clean);
   const stats = fstatSync(found.fd, { bigint: true });
   if (!stats.isDirectory() && clean !== path)
-    throw new DevboxError("COPY_FAILED", { step: `copy ${display(path)}`, because: "it is not a directory" });
+    throw new DevboxError("COPY_FAILED", { step: `copy ${shown}`, because: "it is not a directory" });
   if (stats.isDirectory()) {
     using directory = reopen(found, "directory");
     packDirectory(packing, directory, entry, `/proc/self/fd/${directory.fd}/.`);

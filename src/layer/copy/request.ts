@@ -19,6 +19,8 @@ interface Place {
   readonly root?: number;
   /** Absolute and clean, but for what its end says: `/` a directory is meant, `/.` its content. */
   readonly path: string;
+  /** The path as the user knows it, for messages: `web:/etc/hosts`. */
+  readonly shown: string;
 }
 
 export interface PackRequest extends Place {
