@@ -142,6 +142,11 @@ export interface ExecInput {
   readonly facts: HostFacts;
   /** Namespaces of the target that are not ours already. */
   readonly join: readonly NamespaceType[];
+  /**
+   * The container's root file system is the very directory that is ours (`/`). Left out: a container with our root is one that
+   * is still being created, and refused.
+   */
+  readonly onOwnRoot?: boolean;
   /** Of the target's user namespace; undefined: the host's. */
   readonly idMap: IdMap | undefined;
   readonly supervision: Supervision;

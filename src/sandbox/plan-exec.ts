@@ -4,7 +4,7 @@
  */
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../ffi/constants.ts";
 import { firstNamedFd, planFd } from "../../ffi/launcher/format.ts";
-import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
+import { beginPlan, type Data, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
 import { cloneProcess } from "../launch/userns.ts";
 import { attachConsole, openTerminal } from "./console.ts";
 import { becomeUser, grantableCapabilities, prepareIdentity } from "./identity.ts";
@@ -17,6 +17,7 @@ import { executeWith, preservedNames } from "./preserved.ts";
 import { setAffinity } from "./schedule.ts";
 import { supervise } from "./supervise.ts";
 import { leaveSession, setOomScore } from "./surroundings.ts";
+import { noteRoot, requireOtherRoot } from "./whole.ts";
 
 /**
  * The plan of a further process. Descriptors it expects: "target", "console" with a terminal, those of `cgroups` and `held`,
@@ -27,6 +28,8 @@ export function planExec(input: ExecInput): LaunchPlan {
   const plan = beginPlan(`execute ${process.args.join(" ")}`);
   const kept = keptNames(input).map((name) => plan.fd(name));
   for (const name of ["target", ...cgroups, ...held]) plan.fd(name);
+  // Who stays in our mount namespace, or has our root on purpose, is where it should be.
+  const ownRoot = input.join.includes("mount") && input.onOwnRoot !== true ? noteRoot(plan) : undefined;
   const request = {
     label: "start the process in the container",
     flags: 0,
@@ -34,7 +37,7 @@ export function planExec(input: ExecInput): LaunchPlan {
     unsupervised: supervision.kind === "orphaned",
     through: () => joinContainer(plan, input),
   };
-  const child = cloneProcess(plan, request, () => becomeCommand(plan, input, kept.length));
+  const child = cloneProcess(plan, request, () => becomeCommand(plan, input, kept.length, ownRoot));
   // Only who becomes the command may hold it.
   plan.syscall("leave what ends at exec to the process", "close", [plan.fd("executed")]);
   plan.add({ kind: "report", event: "started", slot: child });
@@ -59,7 +62,7 @@ function joinContainer(plan: PlanBuilder, { process, join }: ExecInput): void {
 }
 
 /** It has been put into its control group, and is released. */
-function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number): void {
+function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number, ownRoot: Data | undefined): void {
   const { process, supervision, blockingConsole: blocking = false } = input;
   setAffinity(plan, "final", process);
   leaveSession(plan);
@@ -72,6 +75,7 @@ function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number): void 
   plan.syscall("open the root", "openat", [AT_FDCWD, plan.string("/"), O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
     save: root.slot,
   });
+  if (ownRoot !== undefined) requireOtherRoot(plan, ownRoot, root);
   if (process.terminal === true) {
     const slave = { slot: plan.descriptor() };
     openTerminal(context, { process, blocking, suspicious: true }, slave);

@@ -18,8 +18,17 @@ export function jumpTo(plan: PlanBuilder, to: Mark): void {
 }
 
 /** struct statx (statx(2)): where its fields are, and its size. */
-export const statField = { uid: 20, gid: 24, mode: 28, deviceMajor: 128, deviceMinor: 132 } as const;
-const statSize = 256;
+export const statField = {
+  uid: 20,
+  gid: 24,
+  mode: 28,
+  inode: 32,
+  deviceMajor: 128,
+  deviceMinor: 132,
+  fileSystemMajor: 136,
+  fileSystemMinor: 140,
+} as const;
+export const statSize = 256;
 
 /** Steps that read the status of the file that `file` holds; the structure is what is returned. */
 export function readStatus(plan: PlanBuilder, label: string, file: Slot): Data {
@@ -36,7 +45,7 @@ export function readStatus(plan: PlanBuilder, label: string, file: Slot): Data {
 export function continueIfEqual(
   plan: PlanBuilder,
   label: string,
-  { data, offset, value }: { readonly data: Data; readonly offset: number; readonly value: number },
+  { data, offset, value }: { readonly data: Data; readonly offset: number; readonly value: number | Slot },
   otherwise: Mark,
 ): void {
   const word = plan.buffer(4);

@@ -15,7 +15,9 @@ import {
   namespaceFiles,
   namespaceTypes,
 } from "../../../src/sandbox/namespace-flags.ts";
+import { planBox } from "../../../src/sandbox/plan-create.ts";
 import { planExec } from "../../../src/sandbox/plan-exec.ts";
+import { planNamespaces } from "../../../src/sandbox/plan-namespaces.ts";
 import { type BoxSettings, boxInput, host, openWorkshop, type Workshop } from "../../helpers/busybox-box.ts";
 import { outputFile, pipe, readUntil } from "../../helpers/launch-plans.ts";
 import { gone, namespaceOf } from "../../helpers/processes.ts";
@@ -28,19 +30,24 @@ interface Box extends AsyncDisposable {
   readonly input: ReturnType<typeof boxInput>;
 }
 
-/** A box whose command waits for its end. */
+/** A box whose command runs, and waits for its end. */
 async function openBox(
   settings: BoxSettings = {},
   prepare: (root: string) => void = () => {},
-  script = "read line",
+  script = "",
 ): Promise<Box> {
   const workshop = openWorkshop();
   prepare(workshop.root);
+  const up = join(workshop.root, "tmp/up");
+  Bun.spawnSync(["mkfifo", up]);
   const { read, write } = pipe();
-  const input = { ...boxInput(workshop, ["/bin/sh", "-c", script], settings), stdin: read };
+  const command = ["/bin/sh", "-c", `${script}\necho up >/tmp/up\nread line`];
+  const input = { ...boxInput(workshop, command, settings), stdin: read };
   const container = await create(input);
   closeSync(read);
   container.start();
+  // Before its command runs, the box is not whole: who joins it then is still in the root of the host.
+  await Bun.$`cat ${up}`.quiet();
   return {
     container,
     workshop,
@@ -144,7 +151,9 @@ describe("where it is", () => {
   });
 
   test("it sees the box's first process as 1, and is none of its children", async () => {
-    expect(await output(box, "tr '\\0' ' ' </proc/1/cmdline; echo; echo $PPID")).toBe("/bin/sh -c read line \n0");
+    expect(await output(box, "tr '\\0' ' ' </proc/1/cmdline; echo; echo $PPID")).toMatch(
+      /^\/bin\/sh -c \necho up .*\n0$/s,
+    );
   });
 
   test("its pid is told as the host counts", async () => {
@@ -266,6 +275,31 @@ describe("what a box cannot lead it to", () => {
   });
 });
 
+describe("a box that is being created", () => {
+  test("is refused until it has its root: what there is before is the host's", async () => {
+    await using workshop = openWorkshop();
+    const built = pipe();
+    const given = boxInput(workshop, ["/bin/sh", "-c", "read line"]);
+    const descriptors = ["built"];
+    const { idMap } = given.sandbox;
+    const { namespaces } = given.sandbox.config.linux;
+    const launched = launch(planNamespaces({ namespaces, idMap, facts: host, descriptors }), {
+      fds: { built: built.read },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    launched.proceed(planBox({ ...given.sandbox, pipes: [], gates: { pivot: "built" } }));
+    closeSync(built.read);
+    const pid = (await launched.nextEvent())?.value ?? 0;
+    const halfBox = { ...box, container: { ...box.container, pid } };
+    expect(await failure(halfBox, {})).toMatchObject({
+      step: expect.stringMatching(/^enter the root of the container/),
+      because: expect.stringContaining("EAGAIN"),
+    });
+    closeSync(built.write);
+    await launched.wait();
+  });
+});
+
 describe("its end", () => {
   test("is told as its status; of a signal as 128 + n", async () => {
     expect(await start(box, process_({ args: ["sh", "-c", "exit 7"] })).wait()).toBe(7);
@@ -321,10 +355,9 @@ describe("a terminal", () => {
   test("is none when the box has put something else there", async () => {
     await using hostile = await openBox(
       { options: { capAdd: ["SYS_ADMIN"] }, confined: false },
-      (root) => void Bun.spawnSync(["mkfifo", join(root, "tmp/done")]),
-      "mount -t tmpfs x /dev/pts; touch /dev/pts/ptmx; echo done >/tmp/done; read line",
+      () => {},
+      "mount -t tmpfs x /dev/pts; touch /dev/pts/ptmx",
     );
-    expect(await output(hostile, "cat /tmp/done")).toBe("done");
     const [ours, theirs] = socketpair(SOCK_STREAM);
     const launched = start(hostile, process_({ terminal: true }), { fds: { console: theirs } });
     closeSync(theirs);
