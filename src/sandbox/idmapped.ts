@@ -21,7 +21,7 @@ import {
   PR_SET_PDEATHSIG,
   SIGKILL,
 } from "../../ffi/constants.ts";
-import { EACCES, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
+import { EACCES, ENOENT, ENOTDIR, EPERM } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import { mapLines } from "../launch/userns.ts";
@@ -71,8 +71,7 @@ export function isIdmapped({ options = [], type, uidMappings = [], gidMappings =
 
 /**
  * Steps of the launcher, before it makes the box's namespaces: open `mounts` (of `mountsToOpen`), give those with an id map
- * theirs, and leave them at the descriptors from `firstSourceFd` on. What cannot be found stays closed: the plan of the box
- * says so.
+ * theirs, and leave them at the descriptors from `firstSourceFd` on.
  * @throws DevboxError BAD_CONFIG for an id map that is not whole, or too many of them
  */
 export function openSources(plan: PlanBuilder, mounts: readonly RuntimeMount[], idMap: IdMap | undefined): void {
@@ -106,10 +105,10 @@ function openSource(plan: PlanBuilder, mount: RuntimeMount, number: number, name
   const opened = { slot: plan.slot() };
   const done = plan.mark("opened");
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
-  plan.syscall(`open ${source} for ${destination}`, "open_tree", [AT_FDCWD, plan.string(source), flags], {
+  plan.syscall(`bind ${source} on ${destination}`, "open_tree", [AT_FDCWD, plan.string(source), flags], {
     save: opened.slot,
-    tolerate: [ENOENT, ENOTDIR, EACCES],
-    onError: done,
+    // What has no map, the box opens itself, and says why it cannot.
+    ...(namespace === undefined ? { tolerate: [ENOENT, ENOTDIR, EACCES, EPERM], onError: done } : {}),
   });
   // A copy of a shared mount is its peer: what is mounted in it later would appear on the host (mount_namespaces(7)).
   const slave = { propagation: MS_SLAVE };

@@ -120,9 +120,10 @@ function plainMount(
   const own = isProc ? { ...context, mount: context.proc } : context;
   context.progress.ownProc ||= isProc;
   newFileSystem(own, request);
+  // Before its ids are mapped: the owner of its top may be nobody afterwards, whose files cannot be changed (EOVERFLOW).
+  if (type === "tmpfs" && !hasMode(options)) keepMode(context, label, destination);
   if (isIdmapped(mount)) mapIdsInBox(context.plan, mount, own.mount, idMap);
   setPropagation(own, label, options);
-  if (type === "tmpfs" && !hasMode(options)) keepMode(context, label, destination);
   makeDirectoryInRoot(context, destination, place);
   attachMount(own, label);
 }

@@ -3,7 +3,7 @@
  * (idmapped.ts), or by the first steps in the box, for mounts that are to stay the host's peers.
  */
 import { F_DUPFD_CLOEXEC, MS_SHARED, O_CLOEXEC } from "../../ffi/constants.ts";
-import { EACCES } from "../../ffi/errno.ts";
+import { EACCES, EBADF } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { RuntimeConfig, RuntimeMount } from "../oci/runtime.ts";
 import { cloneTree } from "./detached.ts";
@@ -100,16 +100,19 @@ export function takeTree(context: RootPlan, { path, label, recursive, number, on
     cloneTree(context, label, { path }, recursive);
     return;
   }
-  const take = (): void => plan.syscall(label, "fcntl", [number, F_DUPFD_CLOEXEC, 0], { save: mount.slot });
+  const duplicate = [number, F_DUPFD_CLOEXEC, 0] as const;
   if (only) {
-    take();
+    plan.syscall(label, "fcntl", duplicate, { save: mount.slot });
     return;
   }
-  const [closed, taken] = [plan.mark("the way is closed"), plan.mark("taken")];
+  const [closed, nowhere, taken] = [plan.mark("the way is closed"), plan.mark("not open"), plan.mark("taken")];
   cloneTree(context, label, { path }, recursive, closed, [EACCES]);
   jumpTo(plan, taken);
   plan.here(closed);
-  take();
+  plan.syscall(label, "fcntl", duplicate, { save: mount.slot, tolerate: [EBADF], onError: nowhere });
+  jumpTo(plan, taken);
+  plan.here(nowhere);
+  plan.add({ kind: "fail", label, errno: EACCES });
   plan.here(taken);
 }
 
