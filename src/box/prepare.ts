@@ -106,10 +106,13 @@ export function beginInput(
   };
 }
 
+/** What a bundle is made of. */
+export type Bundled = Omit<NewBox, "created"> & { readonly created: Pick<CreatedBox, "paths"> };
+
 /** Writes the bundle: what the sandbox is told. @throws DevboxError of what is wrong with the request */
 export async function prepareBundle(
   { store, facts }: Surroundings,
-  { source, created, network, idMap }: NewBox,
+  { source, created, network, idMap }: Bundled,
   request: RunRequest,
 ): Promise<SandboxOfBox> {
   const { options } = request;

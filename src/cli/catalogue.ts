@@ -29,6 +29,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly default
   rename: () => import("./commands/rename.ts"),
   cp: () => import("./commands/cp.ts"),
   volume: () => import("./commands/volume.ts"),
+  bundle: () => import("./commands/bundle.ts"),
   prune: () => import("./commands/prune.ts"),
   doctor: () => import("./commands/doctor.ts"),
   completion: () => import("./commands/completion.ts"),
