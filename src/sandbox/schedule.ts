@@ -95,18 +95,30 @@ function numberOf(table: Readonly<Record<string, number>>, name: string, place: 
  * Steps for process.execCPUAffinity of a further process: "initial" before it joins its control group, "final" after. The init
  * process has none (config.md "Linux Process").
  */
-export function setAffinity(plan: PlanBuilder, when: "initial" | "final", { execCPUAffinity }: RuntimeProcess): void {
-  const text = execCPUAffinity?.[when] ?? "";
-  if (text.trim() === "") return;
-  const cpus = parseCpuList(text);
-  if (cpus === undefined) {
-    throw new DevboxError("BAD_CONFIG", {
-      step: `read process.execCPUAffinity.${when}`,
-      because: `${text} is no list of processors`,
-    });
+export function setAffinity(
+  plan: PlanBuilder,
+  when: "initial" | "final",
+  { execCPUAffinity = {} }: RuntimeProcess,
+): void {
+  const { initial = "", final = "" } = execCPUAffinity;
+  const text = when === "initial" ? initial : final;
+  const mask = maskOf(text, `process.execCPUAffinity.${when}`);
+  const label = (cpus: string): string => `run on the processors ${cpus}`;
+  if (mask.length > 0) plan.syscall(label(text), "sched_setaffinity", [0, mask.length, plan.bytes(mask)]);
+  // The kernel leaves only those of the control group: that is the default, which the initial ones have replaced.
+  else if (when === "final" && initial.trim() !== "") {
+    const all = new Uint8Array(everyCpu / 8).fill(0xff);
+    plan.syscall(label("of the control group"), "sched_setaffinity", [0, all.length, plan.bytes(all)]);
   }
-  const mask = cpuMask(cpus);
-  plan.syscall(`run on the processors ${text}`, "sched_setaffinity", [0, mask.length, plan.bytes(mask)]);
+}
+
+/** NR_CPUS of the kernel is at most 8192; it takes longer masks as well. */
+const everyCpu = 8192;
+
+function maskOf(text: string, place: string): Uint8Array {
+  const cpus = parseCpuList(text);
+  if (cpus !== undefined) return cpus.length === 0 ? new Uint8Array() : cpuMask(cpus);
+  throw new DevboxError("BAD_CONFIG", { step: `read ${place}`, because: `${text} is no list of processors` });
 }
 
 /** cpu_set_t: a bit a processor, in words of 64 bits. */
