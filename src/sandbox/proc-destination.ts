@@ -23,7 +23,7 @@ export function requireDestination({ destination, type }: RuntimeMount, { bind, 
   if (path !== "proc" && !path.startsWith("proc/")) return;
   if (remount || replaceable.has(path) || (path === "proc" && (bind || type === "proc"))) return;
   throw new DevboxError("BAD_CONFIG", {
-    step: `mount ${type ?? "a file system"} on ${destination}`,
+    step: `mount on ${destination}`,
     because: path === "proc" ? "only a procfs may be mounted there" : "nothing may be mounted in /proc",
     hint: "choose another place in the box",
   });

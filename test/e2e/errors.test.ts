@@ -92,8 +92,8 @@ test("places that the image does not have room for, and archives that are none",
   `);
   expect(await said("run", "--network=none", "-v", "/proc/x", image, "true")).toMatchInlineSnapshot(`
     "exit status 125
-    error: make the mount point /proc/x
-      because: only the kernel makes files in /proc and /sys (ENOENT)
+    error: mount on /proc/x
+      because: nothing may be mounted in /proc
     hint: choose another place in the box
     "
   `);
