@@ -28,6 +28,11 @@ switch (words[0]) {
     process.exit(await dispatch(words));
     break;
   }
+  case "exec": {
+    const { dispatch } = await import("./cli/warm-exec.ts");
+    process.exit(await dispatch(words));
+    break;
+  }
   case "oci": {
     const { runOci } = await import("./cli/oci/main.ts");
     process.exit(await runOci(words.slice(1)));

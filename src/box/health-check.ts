@@ -18,7 +18,7 @@ export function chooseHealthCheck(
   if (args === undefined) return undefined;
   const time = (asked: number | undefined, ofImage: number | undefined, otherwise: number): number =>
     // 0 means the default (docker).
-    asked || (ofImage === undefined ? 0 : ofImage / nanosecondsPerMs) || otherwise;
+    asked || Math.ceil((ofImage ?? 0) / nanosecondsPerMs) || otherwise;
   return {
     args,
     intervalMs: time(request.intervalMs, image?.Interval, defaults.intervalMs),

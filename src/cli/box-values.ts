@@ -160,7 +160,7 @@ function parseTime(flag: string, text: string | undefined): number | undefined {
   if (milliseconds === undefined || (milliseconds > 0 && milliseconds < 1)) {
     throw badFlag(flag, text, "it is not a time of a millisecond or more", "30s");
   }
-  return milliseconds;
+  return Math.round(milliseconds);
 }
 
 /** docker's names for a file on this machine. */
@@ -182,9 +182,20 @@ function logOptions(values: LongLifeValues): LogOptions {
   const { "max-size": size, "max-file": files } = given;
   return {
     driver: driver === "none" ? "none" : "local",
-    maxBytes: size === "-1" ? 0 : size === undefined ? defaultMaxBytes : parseSize("--log-opt max-size", size),
+    maxBytes: parseMaxSize(size),
     maxFiles: parseInteger("--log-opt max-file", files, 1, 99) ?? defaultMaxFiles,
   };
+}
+
+/** A line and what the log writes beside it must fit. */
+const leastMaxBytes = 1024;
+
+function parseMaxSize(text: string | undefined): number {
+  if (text === undefined) return defaultMaxBytes;
+  if (text === "-1") return 0;
+  const bytes = parseSize("--log-opt max-size", text);
+  if (bytes < leastMaxBytes) throw badFlag("--log-opt max-size", text, "it is less than 1k", "10m");
+  return bytes;
 }
 
 function parseInteger(flag: string, text: string | undefined, min: number, max = Number.MAX_SAFE_INTEGER) {
