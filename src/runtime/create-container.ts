@@ -22,7 +22,7 @@ import { type Fifos, makeFifos } from "./fifos.ts";
 import { runHookProgram, runHooks } from "./hooks.ts";
 import { addressesOf } from "./net-addresses.ts";
 import type { OpenedBundle } from "./open-bundle.ts";
-import { connectSocket, preserved } from "./passed.ts";
+import { connectSocket, listenerPath, preserved } from "./passed.ts";
 import { runPoststopHooks } from "./poststop.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { type ContainerRecord, writeRecord } from "./record.ts";
@@ -156,7 +156,7 @@ function openDescriptors(
     const fifos = stack.use(makeFifos(paths));
     const cgroups = cgroup === undefined ? [] : openProcs(cgroup).map(keep);
     const console = consoleSocket === undefined ? undefined : keep(connectSocket(consoleSocket, "--console-socket"));
-    const path = config.linux.seccomp?.listenerPath;
+    const path = listenerPath(config.linux.seccomp);
     const listener = path === undefined ? undefined : keep(connectSocket(path, "linux.seccomp.listenerPath"));
     return { fifos, cgroups, console, listener, [Symbol.dispose]: () => stack.dispose() };
   } catch (error) {

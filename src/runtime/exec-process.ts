@@ -4,9 +4,9 @@ import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { ParsedConfig, RuntimeProcess } from "../oci/runtime.ts";
-import { containerStatus, findContainer } from "./container.ts";
+import { containerStatus, findContainer, stateOf } from "./container.ts";
 import { execInContainer } from "./exec.ts";
-import { connectSocket } from "./passed.ts";
+import { connectSocket, listenerPath } from "./passed.ts";
 import { checkTransition } from "./status.ts";
 import type { ExecutedProcess } from "./types.ts";
 
@@ -32,24 +32,30 @@ export async function execProcess(request: ExecProcessRequest): Promise<Executed
   if (!(status === "paused" && request.ignorePaused)) checkTransition("exec", id, status);
   const { config, init, idMap, cgroup } = container.record;
   const process = request.process(config);
-  const console = consoleSocket === undefined ? undefined : connectSocket(consoleSocket, "--console-socket");
-  try {
-    return await execInContainer({
-      pid: init?.pid ?? -1,
-      process,
-      seccomp: config.linux.seccomp,
-      ...(config.linux.personality === undefined ? {} : { personality: config.linux.personality }),
-      facts,
-      idMap,
-      cgroup: cgroup === undefined ? undefined : subgroup(cgroup, request.subgroups),
-      stdio: ["inherit", "inherit", "inherit"],
-      console,
-      supervision: detach ? "orphaned" : "tied",
-      preservedFds,
-    });
-  } finally {
-    if (console !== undefined) closeSync(console);
-  }
+  using opened = new DisposableStack();
+  const connect = (path: string, option: string): number => {
+    const socket = connectSocket(path, option);
+    opened.defer(() => closeSync(socket));
+    return socket;
+  };
+  const console = consoleSocket === undefined ? undefined : connect(consoleSocket, "--console-socket");
+  const { seccomp } = config.linux;
+  const path = listenerPath(seccomp);
+  const socket = path === undefined ? undefined : connect(path, "linux.seccomp.listenerPath");
+  return await execInContainer({
+    pid: init?.pid ?? -1,
+    process,
+    seccomp,
+    ...(config.linux.personality === undefined ? {} : { personality: config.linux.personality }),
+    facts,
+    idMap,
+    cgroup: cgroup === undefined ? undefined : subgroup(cgroup, request.subgroups),
+    stdio: ["inherit", "inherit", "inherit"],
+    console,
+    supervision: detach ? "orphaned" : "tied",
+    preservedFds,
+    ...(socket === undefined ? {} : { listener: { socket, state: stateOf(container.record, status) } }),
+  });
 }
 
 /** The group of each tree, or one below it that was asked for; that must be there. */

@@ -1,10 +1,12 @@
 /** A further process in a container that runs: joins its namespaces, its control group, and becomes the command. */
-import { closeSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readlinkSync } from "node:fs";
+import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../ffi/constants.ts";
 import { pidfdOpen } from "../../ffi/libc.ts";
 import { openProcs } from "../cgroup/processes.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { launch } from "../launch/launch.ts";
 import type { NamespaceType } from "../oci/runtime.ts";
+import { needsHostProc } from "../sandbox/identity.ts";
 import { planExec } from "../sandbox/plan-exec.ts";
 import { openConsoleSocket } from "./console-socket.ts";
 import { pipesToGive, startedPid } from "./create.ts";
@@ -29,7 +31,8 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
   const terminal = process.terminal === true;
   const console = terminal && request.console === undefined ? opened.use(openConsoleSocket()) : undefined;
   const theirs = request.console ?? console?.theirs;
-  const { seccomp, personality, facts, idMap, supervision } = request;
+  const { seccomp, personality, facts, idMap, supervision, listener } = request;
+  const proc = needsHostProc(request) ? keep(openSync("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)) : undefined;
   const plan = planExec({
     process,
     seccomp,
@@ -43,12 +46,15 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
     pipes: pipesToGive(process, stdio),
     ...(request.console === undefined ? {} : { blockingConsole: true }),
     ...(preservedFds === 0 ? {} : { preservedFds }),
+    ...(listener === undefined ? {} : { seccompListener: "seccomp-listener", containerState: listener.state }),
   });
   const launched = launch(plan, {
     fds: {
       target,
       ...Object.fromEntries(groups.map((fd, index) => [`cgroup-${index}`, fd])),
       ...(theirs === undefined ? {} : { console: theirs }),
+      ...(proc === undefined ? {} : { proc }),
+      ...(listener === undefined ? {} : { "seccomp-listener": listener.socket }),
       ...preserved(preservedFds),
     },
     stdio,

@@ -3,6 +3,8 @@ import { fstatSync } from "node:fs";
 import { SOCK_STREAM } from "../../ffi/constants.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { DevboxError } from "../core/errors.ts";
+import type { Seccomp } from "../oci/runtime.ts";
+import { notifies } from "../sandbox/seccomp-rules.ts";
 
 /** @param option where the path stands, for the error */
 export function connectSocket(path: string, option: string): number {
@@ -11,6 +13,11 @@ export function connectSocket(path: string, option: string): number {
   } catch (cause) {
     throw new DevboxError("BAD_CONFIG", { step: `${option}: connect to ${path}`, cause });
   }
+}
+
+/** Where who answers a filter listens; undefined: it asks nobody, and the path counts for nothing (config-linux.md "Seccomp"). */
+export function listenerPath(seccomp: Seccomp | undefined): string | undefined {
+  return seccomp !== undefined && notifies(seccomp) ? seccomp.listenerPath : undefined;
 }
 
 /** The first after stdin, stdout and stderr. */

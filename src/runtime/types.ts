@@ -2,7 +2,7 @@
 import type { Cgroup } from "../cgroup/types.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { Launched, Stdio } from "../launch/launch.ts";
-import type { IdMap, LinuxConfig, RuntimeProcess, Seccomp } from "../oci/runtime.ts";
+import type { IdMap, LinuxConfig, RuntimeProcess, Seccomp, State } from "../oci/runtime.ts";
 
 /** A further process in a running container. */
 export interface ExecRequest {
@@ -24,6 +24,8 @@ export interface ExecRequest {
   /** "tied": it dies with this process. "orphaned": it is left to the caller's subreaper (`--detach`). */
   readonly supervision: "tied" | "orphaned";
   readonly preservedFds: number;
+  /** Of a filter with SCMP_ACT_NOTIFY: a connected socket of who answers, and the container's state for it. */
+  readonly listener?: { readonly socket: number; readonly state: State };
 }
 
 export interface ExecutedProcess {

@@ -34,8 +34,9 @@ import type {
 import { capabilityNames } from "../oci/runtime-words.ts";
 import { capabilityMask, capabilityNumber, withinReach } from "./capabilities.ts";
 import type { SandboxInput } from "./input.ts";
-import { type OpenLabels, openLabels, setLabels } from "./labels.ts";
+import { type HostProc, type OpenLabels, openLabels, setLabels } from "./labels.ts";
 import { installFilter, type ListenerMessage, listenerMessage } from "./seccomp-install.ts";
+import { notifies } from "./seccomp-rules.ts";
 
 /** What the identity of a process is made from: `ExecInput` is one, `identityOf` makes one of a `SandboxInput`. */
 export interface Identity {
@@ -53,6 +54,8 @@ export interface Identity {
   /** Of a filter with SCMP_ACT_NOTIFY: the socket, by the name of its descriptor, and the container's state. */
   readonly seccompListener?: string;
   readonly containerState?: State;
+  /** Descriptors of the caller that are put in their places under the filter. */
+  readonly preservedFds?: number;
 }
 
 export function identityOf({ config, ...input }: SandboxInput): Identity {
@@ -86,12 +89,18 @@ export interface Preparation {
   readonly message: ListenerMessage | undefined;
 }
 
-/** Steps in the process that becomes the command, before it enters the root. Of most processes there are none. */
-export function prepareIdentity(plan: PlanBuilder, identity: Identity): Preparation {
+/** `prepareIdentity` has something to do, for which it needs the host's /proc. */
+export function needsHostProc({ process, seccomp }: Pick<Identity, "process" | "seccomp">): boolean {
+  const { apparmorProfile, selinuxLabel } = process;
+  return apparmorProfile !== undefined || selinuxLabel !== undefined || (seccomp !== undefined && notifies(seccomp));
+}
+
+/** Steps in the process that becomes the command, after it has left its session. Of most processes there are none. */
+export function prepareIdentity(plan: PlanBuilder, identity: Identity, proc: HostProc = "/proc"): Preparation {
   const { process, seccomp, seccompListener, containerState } = identity;
   return {
-    labels: openLabels(plan, process),
-    message: listenerMessage(plan, seccomp, seccompListener, containerState),
+    labels: openLabels(plan, process, proc),
+    message: listenerMessage(plan, seccomp, seccompListener, containerState, proc),
   };
 }
 
@@ -101,7 +110,9 @@ export function becomeUser(plan: PlanBuilder, identity: Identity, { labels, mess
   const { user, noNewPrivileges = false } = process;
   const capabilities = capabilitiesOf(identity);
   const filter = (calls: readonly SyscallName[]): void => {
-    if (seccomp !== undefined) installFilter(plan, { seccomp, architecture: facts.architecture, message, calls });
+    const after = [...calls, ...callsOfPreserved(identity.preservedFds)];
+    if (seccomp !== undefined)
+      installFilter(plan, { seccomp, architecture: facts.architecture, message, calls: after });
   };
   setLabels(plan, labels, process);
   if (user.uid !== 0) givePipes(plan, pipes, user.uid);
@@ -121,6 +132,12 @@ export function becomeUser(plan: PlanBuilder, identity: Identity, { labels, mess
     filter(capabilities.ambient.length > 0 ? ["capset", "prctl"] : ["capset"]);
     setCapabilities(plan, capabilities);
   }
+}
+
+/** As `executeWith` makes them: the second one takes the place of the report pipe. */
+function callsOfPreserved(count = 0): readonly SyscallName[] {
+  if (count === 0) return [];
+  return count === 1 ? ["dup3"] : ["dup3", "fcntl"];
 }
 
 /** A process without capabilities in config.json has none, as under runc. */

@@ -134,7 +134,7 @@ export interface Gates {
   readonly exec?: string;
 }
 
-/** A further process in a container that runs (`exec`). Descriptors: "target" (its pidfd), "console" with a terminal. */
+/** A further process in a container that runs (`exec`). Descriptors: as `planExec` says. */
 export interface ExecInput {
   readonly process: RuntimeProcess;
   readonly seccomp: Seccomp | undefined;
@@ -156,4 +156,7 @@ export interface ExecInput {
   readonly pipes: readonly number[];
   readonly blockingConsole?: boolean;
   readonly preservedFds?: number;
+  /** As in `SandboxInput`. */
+  readonly seccompListener?: string;
+  readonly containerState?: State;
 }

@@ -4,6 +4,7 @@
  */
 import { AT_FDCWD, F_OK, O_CLOEXEC, O_WRONLY } from "../../ffi/constants.ts";
 import { EBADF, EINVAL, ENOENT } from "../../ffi/errno.ts";
+import type { Argument } from "../../ffi/launcher/wire.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
 import type { Slot } from "./steps.ts";
@@ -14,33 +15,48 @@ export interface OpenLabels {
   readonly selinux?: Slot;
 }
 
+/** The host's /proc: where it is, or a descriptor of it where it is no more. */
+export type HostProc = "/proc" | { readonly fd: string };
+
+/** `name` in the host's /proc, as the first two arguments of openat(2) and its kin. */
+export function inHostProc(plan: PlanBuilder, proc: HostProc, name: string): readonly [Argument, Argument] {
+  return proc === "/proc" ? [AT_FDCWD, plan.string(`/proc/${name}`)] : [proc, plan.string(name)];
+}
+
 /**
- * Steps that open what is written to by `setLabels`, in the process that becomes the command (a file of /proc/self/attr takes
- * only what its opener writes), while the host's /proc is at its place.
+ * Steps that open what is written to by `setLabels`, in the process that becomes the command: a file of /proc/self/attr takes
+ * only what its opener writes, with the credentials that it had.
  */
-export function openLabels(plan: PlanBuilder, { apparmorProfile, selinuxLabel }: RuntimeProcess): OpenLabels {
+export function openLabels(plan: PlanBuilder, process: RuntimeProcess, proc: HostProc): OpenLabels {
+  const { apparmorProfile, selinuxLabel } = process;
   return {
-    ...(apparmorProfile === undefined ? {} : { apparmor: openApparmor(plan, apparmorProfile) }),
-    ...(selinuxLabel === undefined ? {} : { selinux: openSelinux(plan) }),
+    ...(apparmorProfile === undefined ? {} : { apparmor: openApparmor(plan, apparmorProfile, proc) }),
+    ...(selinuxLabel === undefined ? {} : { selinux: openSelinux(plan, proc) }),
   };
 }
 
-function open(plan: PlanBuilder, label: string, path: string, tolerate: readonly number[] = []): Slot {
+function open(
+  plan: PlanBuilder,
+  label: string,
+  path: readonly [Argument, Argument],
+  tolerate: readonly number[] = [],
+): Slot {
   const file = { slot: plan.descriptor() };
-  plan.syscall(label, "openat", [AT_FDCWD, plan.string(path), O_WRONLY | O_CLOEXEC, 0], { save: file.slot, tolerate });
+  plan.syscall(label, "openat", [...path, O_WRONLY | O_CLOEXEC, 0], { save: file.slot, tolerate });
   return file;
 }
 
 /** The directory of its own (5.1) is there where the kernel has AppArmor. Without it everything is unconfined anyway. */
-function openApparmor(plan: PlanBuilder, profile: string): Slot {
+function openApparmor(plan: PlanBuilder, profile: string, proc: HostProc): Slot {
   const tolerate = profile === unconfined ? [ENOENT] : [];
-  return open(plan, "find AppArmor", "/proc/thread-self/attr/apparmor/exec", tolerate);
+  return open(plan, "find AppArmor", inHostProc(plan, proc, "thread-self/attr/apparmor/exec"), tolerate);
 }
 
-/** attr/exec is there without SELinux as well; its file system is mounted only with it. */
-function openSelinux(plan: PlanBuilder): Slot {
-  plan.syscall("find SELinux", "faccessat2", [AT_FDCWD, plan.string("/sys/fs/selinux/enforce"), F_OK, 0]);
-  return open(plan, "find SELinux", "/proc/thread-self/attr/exec");
+/** attr/exec is there without SELinux as well, and then refuses what is written; its file system is mounted only with it. */
+function openSelinux(plan: PlanBuilder, proc: HostProc): Slot {
+  const label = "find SELinux";
+  if (proc === "/proc") plan.syscall(label, "faccessat2", [AT_FDCWD, plan.string("/sys/fs/selinux/enforce"), F_OK, 0]);
+  return open(plan, label, inHostProc(plan, proc, "thread-self/attr/exec"));
 }
 
 const unconfined = "unconfined";

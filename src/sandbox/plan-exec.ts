@@ -7,7 +7,7 @@ import { firstNamedFd, planFd } from "../../ffi/launcher/format.ts";
 import { beginPlan, type Data, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
 import { cloneProcess } from "../launch/userns.ts";
 import { attachConsole, openTerminal } from "./console.ts";
-import { becomeUser, grantableCapabilities, prepareIdentity } from "./identity.ts";
+import { becomeUser, grantableCapabilities, needsHostProc, prepareIdentity } from "./identity.ts";
 import type { ExecInput } from "./input.ts";
 import { becomeRoot, hide } from "./join-namespaces.ts";
 import { setLimits } from "./limits.ts";
@@ -21,7 +21,8 @@ import { noteRoot, requireOtherRoot } from "./whole.ts";
 
 /**
  * The plan of a further process. Descriptors it expects: "target", "console" with a terminal, those of `cgroups` and `held`,
- * "preserved-0" …, and "executed", which ends when the command is executed. "started" tells its pid.
+ * "preserved-0" …, "proc" (the host's /proc) where `needsHostProc` says so, the listener's socket, and "executed", which ends
+ * when the command is executed. "started" tells its pid.
  */
 export function planExec(input: ExecInput): LaunchPlan {
   const { process, supervision, cgroups, held } = input;
@@ -38,16 +39,24 @@ export function planExec(input: ExecInput): LaunchPlan {
     through: () => joinContainer(plan, input),
   };
   const child = cloneProcess(plan, request, () => becomeCommand(plan, input, kept.length, ownRoot));
-  // Only who becomes the command may hold it.
-  plan.syscall("leave what ends at exec to the process", "close", [plan.fd("executed")]);
+  // Their ends tell somebody something, who would wait for the supervisor's as well.
+  const last = firstNamedFd + kept.length - 1;
+  plan.syscall("leave the process what only it may hold", "close_range", [firstNamedFd, last, 0]);
   plan.add({ kind: "report", event: "started", slot: child });
   supervise(plan, supervision, child);
   return plan.finish();
 }
 
 /** Descriptors that the process needs until the end; they get the lowest numbers. */
-function keptNames({ process, preservedFds = 0 }: ExecInput): string[] {
-  return ["executed", ...(process.terminal === true ? ["console"] : []), ...preservedNames(preservedFds)];
+function keptNames(input: ExecInput): string[] {
+  const { process, preservedFds = 0, seccompListener } = input;
+  return [
+    "executed",
+    ...(process.terminal === true ? ["console"] : []),
+    ...(needsHostProc(input) ? ["proc"] : []),
+    ...(seccompListener === undefined ? [] : [seccompListener]),
+    ...preservedNames(preservedFds),
+  ];
 }
 
 /** setns(2) with a pidfd (5.8) changes all in one step: none of them is joined with rights that another one has taken away. */
@@ -69,6 +78,11 @@ function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number, ownRoo
   // First of all: nothing of the host may be found by what the container says about paths (CVE-2024-21626).
   plan.syscall("close the plan's descriptor", "close", [planFd]);
   plan.syscall("close all descriptors of the host", "close_range", [firstNamedFd + kept, 0xffff_ffff, 0]);
+  const grantable = grantableCapabilities(input.facts, input.join);
+  const identity = { ...input, ...grantable, orphaned: supervision.kind === "orphaned" };
+  const proc = needsHostProc(input) ? plan.fd("proc") : undefined;
+  const prepared = prepareIdentity(plan, identity, proc);
+  if (proc !== undefined) plan.syscall("close the host's /proc", "close", [proc]);
   const context = rootPlan(plan);
   const { root, found } = context;
   // Where setns(2) has put us: the root of the mount namespace.
@@ -84,9 +98,7 @@ function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number, ownRoo
   openInRoot(context, process.cwd, { how: workingDirectory, label: `enter the working directory ${process.cwd}` });
   plan.syscall(`enter ${process.cwd}`, "fchdir", [found]);
   setLimits(plan, process);
-  const grantable = grantableCapabilities(input.facts, input.join);
-  const identity = { ...input, ...grantable, orphaned: supervision.kind === "orphaned" };
-  becomeUser(plan, identity, prepareIdentity(plan, identity));
+  becomeUser(plan, identity, prepared);
   executeWith(plan, process, input.preservedFds ?? 0);
 }
 

@@ -2,13 +2,14 @@
  * The filter installed (seccomp(2)), and the listener of one that asks (SCMP_ACT_NOTIFY) sent to who answers: the container process
  * state of runtime-spec config-linux.md "The Container Process State", with the descriptor beside it.
  */
-import { AT_FDCWD, SCM_RIGHTS, SECCOMP_SET_MODE_FILTER, SOL_SOCKET } from "../../ffi/constants.ts";
+import { SCM_RIGHTS, SECCOMP_SET_MODE_FILTER, SOL_SOCKET } from "../../ffi/constants.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
 import { msghdr } from "../../ffi/structs.ts";
 import type { Architecture, SyscallName } from "../../ffi/syscalls.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { DataArgument, PlanBuilder } from "../launch/plan.ts";
 import type { Seccomp, State } from "../oci/runtime.ts";
+import { type HostProc, inHostProc } from "./labels.ts";
 import { compileSeccomp } from "./seccomp.ts";
 import { notifies } from "./seccomp-rules.ts";
 
@@ -32,6 +33,7 @@ export function listenerMessage(
   seccomp: Seccomp | undefined,
   socket: string | undefined,
   state: State | undefined,
+  proc: HostProc,
 ): ListenerMessage | undefined {
   if (seccomp === undefined || !notifies(seccomp)) return undefined;
   if (socket === undefined || state === undefined) {
@@ -41,7 +43,7 @@ export function listenerMessage(
     });
   }
   const pid = plan.bytes(new Uint8Array(pidRoom).fill(" ".charCodeAt(0)));
-  plan.syscall("learn the own pid", "readlinkat", [AT_FDCWD, plan.string("/proc/self"), pid, pidRoom]);
+  plan.syscall("learn the own pid", "readlinkat", [...inHostProc(plan, proc, "self"), pid, pidRoom]);
   const text = (json: string): DataArgument => plan.bytes(new TextEncoder().encode(json));
   const { listenerMetadata: metadata } = seccomp;
   const { pid: _, ...rest } = state;
