@@ -1,5 +1,5 @@
 /** devbox exec. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { boxHome } from "../helpers/box.ts";
@@ -13,9 +13,6 @@ beforeAll(async () => {
   const flags = ["--name", "web", "-e", "OWN=yes", "-w", "/tmp", "--hostname", "inside"];
   await start("trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done", flags);
   await printed("web", /ready/);
-});
-afterAll(async () => {
-  await home.ok(["rm", "-f", "web"]);
 });
 const inside = async (flags: readonly string[], script: string): Promise<string> =>
   (await home.ok(["exec", ...flags, "web", "sh", "-c", script])).replace(/\n$/, "");

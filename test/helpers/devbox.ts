@@ -1,5 +1,5 @@
 /** Runs the compiled devbox in a home of its own. */
-import { mkdirSync, mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
@@ -53,6 +53,7 @@ export function openHome(): Home {
   const directory = mkdtempSync(join(tmpdir(), "home-"));
   const runtime = join(directory, "run");
   mkdirSync(runtime, { mode: 0o700 });
+  const store = join(directory, ".local/share/devbox");
   const env = { ...baseEnvironment(), HOME: directory, XDG_RUNTIME_DIR: runtime, TMPDIR: directory };
   const start = (args: readonly string[], settings: RunSettings = {}): Running =>
     startProcess([...(settings.prefix ?? []), devboxBinary(), ...args], {
@@ -64,7 +65,7 @@ export function openHome(): Home {
     start(args, { stdin: "", ...settings }).result;
   return {
     directory,
-    store: join(directory, ".local/share/devbox"),
+    store,
     env,
     start,
     run,
@@ -74,9 +75,20 @@ export function openHome(): Home {
       throw new Error(`devbox ${args.join(" ")}: exit status ${result.exitCode}\n${result.stderr}${result.stdout}`);
     },
     async [Symbol.asyncDispose]() {
+      const alive = livingBoxes(store);
+      // One that a test has left running would run for ever.
+      if (alive.length > 0) await run(["rm", "--force", ...alive]);
       await $`${[...inUserNamespace(), "/bin/rm", "-rf", directory]}`.quiet();
     },
   };
+}
+
+function livingBoxes(store: string): readonly string[] {
+  try {
+    return readdirSync(join(store, "boxes/.live"));
+  } catch {
+    return []; // no box was ever made
+  }
 }
 
 /** Words before a command that run it as root of a user namespace with the default id map (unshare(1)). */
