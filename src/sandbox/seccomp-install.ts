@@ -46,7 +46,8 @@ export function listenerMessage(
   plan.syscall("learn the own pid", "readlinkat", [...inHostProc(plan, proc, "self"), pid, pidRoom]);
   const text = (json: string): DataArgument => plan.bytes(new TextEncoder().encode(json));
   const { listenerMetadata: metadata } = seccomp;
-  const { pid: _, ...rest } = state;
+  // The container is the process itself where nobody knew its pid yet.
+  const { pid: ofContainer, ...rest } = state;
   const head = JSON.stringify({ ociVersion: state.ociVersion, fds: ["seccompFd"] });
   const tail = metadata === undefined ? "" : `,"metadata":${JSON.stringify(metadata)}`;
   return {
@@ -55,7 +56,7 @@ export function listenerMessage(
       text(`${head.slice(0, -1)},"pid":`),
       pid,
       text(`${tail},"state":${JSON.stringify(rest).slice(0, -1)},"pid":`),
-      pid,
+      ofContainer === undefined ? pid : text(String(ofContainer)),
       text("}}"),
     ],
   };
