@@ -47,14 +47,16 @@ async function openBox(
   closeSync(read);
   container.start();
   // Before its command runs, the box is not whole: who joins it then is still in the root of the host.
-  await Bun.$`cat ${up}`.quiet();
+  const ended = container.launched.wait();
+  const isUp = await Promise.race([Bun.$`cat ${up}`.text(), ended]);
+  if (isUp !== "up\n") throw new Error(`the box did not come up: status ${isUp}`);
   return {
     container,
     workshop,
     input,
     async [Symbol.asyncDispose]() {
       closeSync(write);
-      await container.launched.wait();
+      await ended;
       await workshop[Symbol.asyncDispose]();
     },
   };
@@ -238,6 +240,19 @@ describe("what comes of the host with it", () => {
     });
   });
 
+  test("they end with the command's use of them, not with its supervisor", async () => {
+    const [input, given] = [pipe(), pipe()];
+    const launched = start(box, process_({ args: ["sh", "-c", "exec 3>&-; read line"] }), {
+      fds: { "preserved-0": given.write },
+      preservedFds: 1,
+      stdio: [input.read, "ignore", "inherit"],
+    });
+    for (const fd of [input.read, given.write]) closeSync(fd);
+    expect(await Bun.file(given.read).text()).toBe("");
+    for (const fd of [input.write, given.read]) closeSync(fd);
+    await launched.wait();
+  });
+
   test("a command that is not there is reported, and to nobody else, also with descriptors in that place", async () => {
     const files = [outputFile(), outputFile()];
     const launched = start(box, process_({ args: ["nothing"] }), {
@@ -320,6 +335,7 @@ describe("its end", () => {
       if (kind === "tied") {
         process.kill(launched.pid, "SIGKILL");
         await gone([pid]);
+        await launched.wait();
       } else {
         expect(await launched.wait()).toBe(0);
         writeSync(input.write, "alive\n");
