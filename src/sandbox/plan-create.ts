@@ -64,7 +64,8 @@ export function planBox(input: SandboxInput): LaunchPlan {
   if (terminal !== undefined) attachConsole(plan, terminal);
   setLimits(plan, process);
   closeAtExec(plan);
-  if (input.executed !== undefined) lookForCommand(plan, identity);
+  // A container without a process has none (config.md "Process"), and is not started.
+  if (input.executed !== undefined && process.args.length > 0) lookForCommand(plan, identity);
   awaitStart(plan, input, directory.slot);
   runHooksInside(plan, "startContainer", config, containerState);
   becomeUser(plan, identity, prepared);
