@@ -145,7 +145,7 @@ describe("exec", () => {
   test("ps shows what runs in it", async () => {
     const pids = JSON.parse(await oci.ok(["ps", "--format", "json", id]));
     expect(pids).toContain(pid);
-    expect(await oci.ok(["ps", id])).toMatch(/PID[^]*sleep 1000/);
+    expect(await oci.ok(["ps", id])).toMatch(/PID[\s\S]*sleep 1000/);
   });
 
   test("a created container can be entered as well", async () => {

@@ -272,14 +272,16 @@ describe("the command line", () => {
     expect(lines.find((line) => line.startsWith(`${id} `))).toMatch(/ created /);
   });
 
-  test.each([
-    ["frobnicate"],
-    ["create", "--frobnicate", "x"],
-    ["checkpoint", "x"],
-    ["restore", "x"],
-    ["kill", "x", "NOSIG"],
-  ])("%s %s is refused", async (...words) => {
-    const { exitCode, stderr } = await oci.run(words.filter(Boolean));
+  test.each(
+    [
+      ["frobnicate"],
+      ["create", "--frobnicate", "x"],
+      ["checkpoint", "x"],
+      ["restore", "x"],
+      ["kill", "x", "NOSIG"],
+    ].map((words) => ({ words })),
+  )("$words is refused", async ({ words }) => {
+    const { exitCode, stderr } = await oci.run(words);
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/^devbox-oci: .*(unknown|not supported|does not exist)/);
   });
