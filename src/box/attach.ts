@@ -57,9 +57,9 @@ export async function attach(context: Context, box: AttachedBox, request: Attach
   const settings = readSettings(paths);
   if (settings === undefined || record.monitorPid === undefined) throw cannot(record, "it runs in the foreground");
   if (settings.options.log.driver === "none") throw cannot(record, "it was started with --log-driver none");
-  recordEvent(store, boxEvent("attach", record));
   const detached = new AbortController();
   await using _input = joinInput(box, settings, request, () => detached.abort());
+  recordEvent(store, boxEvent("attach", record));
   using forwarder = request.signals ? forwardSignals() : undefined;
   forwarder?.to((signal) => void signalBox(record, signal));
   // Signals are for the box, or they end this devbox as they end any other.

@@ -6,7 +6,7 @@ import { openTerminal } from "../helpers/terminal.ts";
 
 const here = boxHome();
 const { home, image } = here;
-const { start, printed, end, record } = detachedBoxes(here);
+const { start, printed, end, record, happened } = detachedBoxes(here);
 
 const shell = `while read line; do case $line in quit) exit 5;; *) echo "got $line";; esac; done`;
 
@@ -14,7 +14,7 @@ test("a terminal is attached to, left by its keys, and attached to again", async
   const id = (await home.ok(["run", "-dit", "--network", "none", "--name", "tty", image, "sh", "-c", shell])).trim();
   {
     await using first = openTerminal(home, `"$DEVBOX" attach tty; echo "left with $?"`);
-    // The line discipline of the box echoes what is typed: it is there.
+    await happened(id, "attach");
     first.type("one\r");
     await first.output(/got one/);
     first.type("\x10\x11");
@@ -23,12 +23,14 @@ test("a terminal is attached to, left by its keys, and attached to again", async
   expect(record(id).status).toBe("running");
   {
     await using second = openTerminal(home, `"$DEVBOX" attach --detach-keys x,y tty; echo "left with $?"`);
+    await happened(id, "attach", 2);
     second.type("two\r");
     expect((await second.output(/got two/)).input).not.toContain("got one");
     second.type("xy");
     await second.output(/left with 0/);
   }
   await using third = openTerminal(home, `"$DEVBOX" attach tty; echo "ended with $?"`);
+  await happened(id, "attach", 3);
   third.type("quit\r");
   await third.output(/ended with 5/);
   expect(await end(id)).toBe(5);
@@ -105,19 +107,10 @@ test("start --attach --interactive is a run in the foreground: input with an end
 });
 
 test("start --attach on a terminal", async () => {
-  await home.ok([
-    "create",
-    "-it",
-    "--network",
-    "none",
-    "--name",
-    "login",
-    image,
-    "sh",
-    "-c",
-    "read x; echo got $x; tty",
-  ]);
+  const command = [image, "sh", "-c", "read x; echo got $x; tty"];
+  const id = (await home.ok(["create", "-it", "--network", "none", "--name", "login", ...command])).trim();
   await using terminal = openTerminal(home, `"$DEVBOX" start -ai login; echo "status $?"`);
+  await happened(id, "attach");
   terminal.type("hello\r");
   await terminal.output(/got hello\r\n\/dev\/pts\/0/);
   await terminal.output(/status 0/);

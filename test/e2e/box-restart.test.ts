@@ -2,23 +2,13 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StoreEvent } from "../../src/store/events.ts";
 import { boxHome } from "../helpers/box.ts";
 import { detachedBoxes, untilTerm } from "../helpers/detached.ts";
 import { gone, processes } from "../helpers/processes.ts";
 
 const here = boxHome();
 const { home, image } = here;
-const { start, printed, end, record } = detachedBoxes(here);
-
-function events(id: string): readonly StoreEvent[] {
-  const text = readFileSync(join(home.store, "boxes/.events"), "utf8");
-  const all = text
-    .split("\n")
-    .filter(Boolean)
-    .map((line): StoreEvent => JSON.parse(line));
-  return all.filter((event) => event.id === id);
-}
+const { start, printed, end, record, events, happened } = detachedBoxes(here);
 
 test("on-failure:2 starts it twice more, and leaves it with its exit code", async () => {
   const id = await start("echo run; exit 3", ["--restart", "on-failure:2"]);
@@ -96,13 +86,12 @@ test("health: starting, healthy, unhealthy, as the check says", async () => {
   ];
   const id = await start(untilTerm, flags);
   await printed(id, /ready/);
-  const until = async (status: string): Promise<void> => {
-    while (healthOf(id).status !== status) await home.ok(["version"]);
-  };
-  await until("unhealthy");
+  await happened(id, "health_status");
+  expect(healthOf(id).status).toBe("unhealthy");
   expect(healthOf(id).log.at(-1)?.output).toContain("/tmp/ok");
   await home.ok(["exec", id, "sh", "-c", "echo fine > /tmp/ok"]);
-  await until("healthy");
+  await happened(id, "health_status", 2);
+  expect(healthOf(id).status).toBe("healthy");
   expect(healthOf(id).log.at(-1)?.output).toBe("fine\n");
   const changes = events(id).filter(({ action }) => action === "health_status");
   expect(changes.map(({ attributes }) => attributes["status"])).toEqual(["unhealthy", "healthy"]);
@@ -112,7 +101,7 @@ test("health: starting, healthy, unhealthy, as the check says", async () => {
 test("a check that takes too long has failed", async () => {
   const flags = ["--health-cmd", "sleep 1000", "--health-interval", "20ms", "--health-timeout", "50ms"];
   const id = await start(untilTerm, [...flags, "--health-retries", "1"]);
-  while (healthOf(id).status !== "unhealthy") await home.ok(["version"]);
+  await happened(id, "health_status");
   expect(healthOf(id).log[0]?.output).toContain("timeout");
   await home.ok(["rm", "-f", id]);
 });

@@ -1,6 +1,8 @@
 /** Boxes in the background, for tests of their life: started, waited for by what they print, and gone with the home. */
 import { readFileSync } from "node:fs";
+import { watch } from "node:fs/promises";
 import { join } from "node:path";
+import type { EventAction, StoreEvent } from "../../src/store/events.ts";
 import type { BoxRecord } from "../../src/store/types.ts";
 import type { BoxHome } from "./box.ts";
 
@@ -13,10 +15,19 @@ export interface DetachedBoxes {
   end(name: string): Promise<number>;
   /** What devbox has written down of a box, by its whole id. */
   record(id: string): BoxRecord;
+  /** What happened to a box so far. */
+  events(id: string): readonly StoreEvent[];
+  /** Resolves when something has happened to a box `times` times. */
+  happened(id: string, action: EventAction, times?: number): Promise<void>;
 }
 
 /** Of a test file whose home is opened by `boxHome`. */
 export function detachedBoxes({ home, image }: BoxHome): DetachedBoxes {
+  const boxes = join(home.store, "boxes");
+  const events = (id: string): readonly StoreEvent[] => {
+    const lines = readFileSync(join(boxes, ".events"), "utf8").split("\n").filter(Boolean);
+    return lines.map((line): StoreEvent => JSON.parse(line)).filter((event) => event.id === id);
+  };
   return {
     async start(script, flags = []) {
       const out = await home.ok(["run", "-d", "--network", "none", ...flags, image, "sh", "-c", script]);
@@ -27,7 +38,15 @@ export function detachedBoxes({ home, image }: BoxHome): DetachedBoxes {
       return await logs.output(pattern);
     },
     end: async (name) => Number(await home.ok(["wait", name])),
-    record: (id) => JSON.parse(readFileSync(join(home.store, "boxes", id, "state.json"), "utf8")),
+    record: (id) => JSON.parse(readFileSync(join(boxes, id, "state.json"), "utf8")),
+    events,
+    async happened(id, action, times = 1) {
+      const isDone = (): boolean => events(id).filter((event) => event.action === action).length >= times;
+      // The watch comes before the look: nothing is missed in between.
+      const changes = watch(boxes)[Symbol.asyncIterator]();
+      while (!isDone()) await changes.next();
+      await changes.return?.();
+    },
   };
 }
 
