@@ -22,10 +22,10 @@ const options: Readonly<Record<NamespaceType, readonly string[]>> = {
   time: ["--time", "--boottime", "5000000", "--fork", "--kill-child"],
 };
 
-/** unshare(1) with a new namespace of each of these kinds. */
-export async function openNeighbour(types: readonly NamespaceType[]): Promise<Neighbour> {
+/** unshare(1) with a new namespace of each of these kinds; a user namespace that is not mapped has no ids yet. */
+export async function openNeighbour(types: readonly NamespaceType[], { mapped = true } = {}): Promise<Neighbour> {
   const { read, write } = pipe();
-  const flags = types.flatMap((type) => options[type]);
+  const flags = types.flatMap((type) => (type === "user" && !mapped ? ["--user"] : options[type]));
   const child = Bun.spawn(["unshare", ...flags, "sh", "-c", "echo ready; exec sleep 1000"], {
     stdio: ["ignore", write, "inherit"],
   });

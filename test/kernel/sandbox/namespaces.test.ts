@@ -1,6 +1,6 @@
 /** linux.namespaces on the real kernel: what the process that goes on sees of itself. */
 import { describe, expect, test } from "bun:test";
-import { closeSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultIdMap } from "../../../src/host/id-map.ts";
@@ -153,25 +153,43 @@ describe("namespaces joined by path", () => {
     expect(seen).toMatch(/^0\ninside\n3\d{6}/);
   });
 
-  test("the runtime's own user namespace by path is no change", async () => {
-    if (!isRoot) return;
+  test.if(isRoot)("the runtime's own user namespace by path is no change", async () => {
     const seen = await linksIn([{ type: "user", path: "/proc/self/ns/user" }, { type: "mount" }]);
     expect(seen["user"]).toBe(own("user"));
   });
 
-  test("a namespace of the caller's joins a new user namespace (a network that was made beforehand)", async () => {
-    if (!isRoot) return;
-    await using neighbour = await openNeighbour(["network", "ipc"]);
-    const seen = await linksIn([
-      { type: "user" },
-      { type: "mount" },
-      { type: "pid" },
-      ...paths(neighbour, ["network", "ipc"]),
-    ]);
-    expect(seen["network"]).toBe(readlinkSync(neighbour.path("network")));
-    expect(seen["ipc"]).toBe(readlinkSync(neighbour.path("ipc")));
-    expect(seen["user"]).not.toBe(own("user"));
-    expect(seen["pid"]).not.toBe(own("pid"));
+  test.if(isRoot)(
+    "a namespace of the caller's joins a new user namespace (a network that was made beforehand)",
+    async () => {
+      await using neighbour = await openNeighbour(["network", "ipc"]);
+      const seen = await linksIn([
+        { type: "user" },
+        { type: "mount" },
+        { type: "pid" },
+        ...paths(neighbour, ["network", "ipc"]),
+      ]);
+      expect(seen["network"]).toBe(readlinkSync(neighbour.path("network")));
+      expect(seen["ipc"]).toBe(readlinkSync(neighbour.path("ipc")));
+      expect(seen["user"]).not.toBe(own("user"));
+      expect(seen["pid"]).not.toBe(own("pid"));
+    },
+  );
+
+  test.if(isRoot)(
+    "a namespace of the host beside a user namespace: joined before its rights are given up",
+    async () => {
+      await using user = await openNeighbour(["user"]);
+      await using network = await openNeighbour(["network"]);
+      const seen = await linksIn([...paths(user, ["user"]), ...paths(network, ["network"]), { type: "mount" }]);
+      expect(seen["network"]).toBe(readlinkSync(network.path("network")));
+      expect(seen["user"]).toBe(readlinkSync(user.path("user")));
+    },
+  );
+
+  test.if(isRoot)("in a user namespace where we are nobody the process becomes its root", async () => {
+    await using user = await openNeighbour(["user"], { mapped: false });
+    for (const file of ["uid_map", "gid_map"]) writeFileSync(`/proc/${user.pid}/${file}`, "0 100000 1000\n");
+    expect(await output([...paths(user, ["user"]), { type: "mount" }], "id -u; id -g; id -G")).toBe("0\n0\n0");
   });
 
   test("the supervisor stays outside, and keeps none of them open", async () => {
@@ -182,8 +200,9 @@ describe("namespaces joined by path", () => {
     });
     await readUntil(written.read, /up/);
     expect(readlinkSync(`/proc/${launched.pid}/ns/net`)).toBe(own("network"));
-    const open = await Bun.$`ls -l /proc/${launched.pid}/fd`.text();
-    expect(open).not.toContain("net:[");
+    const directory = `/proc/${launched.pid}/fd`;
+    const open = readdirSync(directory).map((fd) => readlinkSync(join(directory, fd)));
+    expect(open.filter((target) => target.includes(":[") && !/^(?:pipe|socket|anon_inode):/.test(target))).toEqual([]);
     for (const fd of [input.read, input.write, written.read, written.write]) closeSync(fd);
     await launched.wait();
   });
@@ -278,7 +297,7 @@ describe("network devices", () => {
   test.if(isRoot)("are moved, named anew, brought up, and keep their addresses", async () => {
     const [inner, outer] = [`dvbi${process.pid}`, `dvbo${process.pid}`];
     await Bun.$`ip link add ${inner} type veth peer name ${outer}`;
-    await Bun.$`ip link set ${inner} up`;
+    for (const end of [inner, outer]) await Bun.$`ip link set ${end} up`;
     // What the kernel has made itself, it makes again.
     const linkLocal = /inet6 (fe80:[^/]*)/.exec(await Bun.$`ip -6 addr show dev ${inner}`.text())?.[1] ?? "fe80::1";
     try {
