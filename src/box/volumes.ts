@@ -62,29 +62,36 @@ async function fillVolume(context: Context, work: VolumeWork, { name, target }: 
   );
   if (found?.stat.isDirectory() !== true) return;
   const origin = `${source.image.layers.at(-1)?.chainId ?? ""} ${target}`;
-  if (readMark(store, name, "filled") === origin) return;
+  const isCutOff = existsSync(markPath(store, name, "filling"));
+  if (!isCutOff && readMark(store, name, "fruitless") === origin) return;
   writeFileSync(markPath(store, name, "filling"), origin);
   await copyImageFiles(context, work, { name, target, lowers });
   sync(store, name);
-  writeFileSync(markPath(store, name, "filled"), origin);
+  if (isEmpty(store, name)) writeFileSync(markPath(store, name, "fruitless"), origin);
   rmSync(markPath(store, name, "filling"));
 }
 
+/** `filling`: a copy is under way. `fruitless`: from which place of which image one has brought nothing. */
+type Mark = "filling" | "fruitless";
+
 function isFilled(store: Store, name: string): boolean {
-  if (existsSync(markPath(store, name, "filling"))) return false;
+  return !existsSync(markPath(store, name, "filling")) && !isEmpty(store, name);
+}
+
+function isEmpty(store: Store, name: string): boolean {
   try {
-    return readdirSync(volumeData(store.root, name)).length > 0;
+    return readdirSync(volumeData(store.root, name)).length === 0;
   } catch {
-    // It belongs to another user of a box, and is closed to us: so somebody has it.
-    return true;
+    // It belongs to another user of a box, and is closed to us: so it got that from an image.
+    return false;
   }
 }
 
-function markPath(store: Store, name: string, mark: "filling" | "filled"): string {
+function markPath(store: Store, name: string, mark: Mark): string {
   return join(volumeDirectory(store.root, name), mark);
 }
 
-function readMark(store: Store, name: string, mark: "filling" | "filled"): string | undefined {
+function readMark(store: Store, name: string, mark: Mark): string | undefined {
   try {
     return readFileSync(markPath(store, name, mark), "utf8");
   } catch {
