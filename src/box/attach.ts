@@ -9,6 +9,7 @@ import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { isWatched } from "../store/box-state.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
+import { liveDirectory } from "../store/paths.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { defaultDetachKeys, detachScanner, parseDetachKeys } from "./detach-keys.ts";
 import { type LogReader, logDirectory, openLog } from "./log-files.ts";
@@ -64,8 +65,9 @@ export async function attach(context: Context, box: AttachedBox, request: Attach
   forwarder?.to((signal) => void signalBox(record, signal));
   // Signals are for the box, or they end this devbox as they end any other.
   const signal = request.signals ? detached.signal : AbortSignal.any([detached.signal, context.signal]);
+  const ends = { directory: liveDirectory(store), goesOn: () => isWatched(paths) };
   try {
-    for await (const { stream, bytes } of followLog({ signal }, log, () => isWatched(paths)))
+    for await (const { stream, bytes } of followLog({ signal }, log, ends))
       await writeAll(stream === "stdout" ? 1 : 2, bytes, () => detached.signal.aborted);
     return await exitCodeAtEnd({ ...context, signal }, store, paths);
   } catch (error) {

@@ -29,7 +29,8 @@ export async function* readLogs(context: Context, name: string, request: LogsReq
   const [since, until] = [nanoseconds(request.since), nanoseconds(request.until)];
   const start: LogStart = request.tail === undefined ? "oldest" : { lastLines: request.tail };
   using log = openLog(logDirectory(paths), start);
-  for await (const frame of followLog(context, log, () => request.follow && isWatched(paths))) {
+  const ends = { directory: liveDirectory(store), goesOn: () => request.follow && isWatched(paths) };
+  for await (const frame of followLog(context, log, ends)) {
     if (until !== undefined && frame.time > until) return;
     if (since === undefined || frame.time >= since) yield frame;
   }
@@ -42,15 +43,21 @@ function nanoseconds(milliseconds: number | undefined): bigint | undefined {
 /** How long the end of a box may stay unnoticed whose end changes nothing in its log. */
 const glanceMs = 250;
 
+export interface LogEnd {
+  /** Something in it changes when the log ends. */
+  readonly directory: string;
+  goesOn(): boolean;
+}
+
 /** Frames as they come, as long as `goesOn`; all that was written before the end is among them. */
 export async function* followLog(
   { signal }: Pick<Context, "signal">,
   log: LogReader,
-  goesOn: () => boolean,
+  { directory, goesOn }: LogEnd,
 ): AsyncGenerator<LogFrame> {
   yield* readAll(log);
   if (!goesOn()) return;
-  using watch = watchDirectories([log.directory], signal);
+  using watch = watchDirectories([log.directory, directory], signal);
   for (;;) {
     // Asked before what is there is read: what was written until then comes first.
     const isLast = !goesOn();

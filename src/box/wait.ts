@@ -1,11 +1,11 @@
 /** Waiting for the end of a box, whoever sees to it: its monitor, a devbox in the foreground, or nobody any more. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { readBoxRecord } from "../store/box-record.ts";
 import { isWatched } from "../store/box-state.ts";
 import { findBox, sweepBoxes } from "../store/boxes.ts";
 import { eventsPath, type StoreEvent } from "../store/events.ts";
+import { liveDirectory } from "../store/paths.ts";
 import type { BoxPaths, Store } from "../store/types.ts";
 import { openSettled } from "./settled.ts";
 import { watchDirectories } from "./watch.ts";
@@ -25,7 +25,7 @@ export async function waitUntilIdle(
 ): Promise<boolean> {
   if (!isWatched(paths)) return true;
   // The file of its lock goes at the end.
-  using watch = watchDirectories([join(store.boxes, ".live")], signal);
+  using watch = watchDirectories([liveDirectory(store)], signal);
   const deadline = performance.now() + timeoutMs;
   while (isWatched(paths)) {
     const left = deadline - performance.now();

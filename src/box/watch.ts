@@ -6,13 +6,22 @@ export interface Watch extends Disposable {
   changed(atMostMs: number): Promise<void>;
 }
 
+const coalescedMs = 5;
+
 /** @param directories those that are not there (any more) do not change */
 export function watchDirectories(directories: readonly string[], signal: AbortSignal): Watch {
   let isChanged = false;
   let wake: () => void = () => {};
-  const onChange = (): void => {
+  const tell = (): void => {
     isChanged = true;
     wake();
+  };
+  let again: Timer | undefined;
+  // Bun drops what happens to the same file within a millisecond, and whoever is woken may have looked before.
+  const onChange = (): void => {
+    tell();
+    clearTimeout(again);
+    again = setTimeout(tell, coalescedMs);
   };
   const watchers: FSWatcher[] = [];
   for (const directory of directories) {
@@ -41,6 +50,7 @@ export function watchDirectories(directories: readonly string[], signal: AbortSi
     [Symbol.dispose]() {
       signal.removeEventListener("abort", onChange);
       for (const watcher of watchers) watcher.close();
+      clearTimeout(again);
       wake();
     },
   };

@@ -44,6 +44,11 @@ export function referencesLockPath(store: Store): string {
   return join(store.locks, "references");
 }
 
+/** Locks of boxes that are watched: a file goes when nobody watches its box any more. */
+export function liveDirectory(store: Store): string {
+  return join(store.boxes, ".live");
+}
+
 export function boxPaths(store: Store, id: string): BoxPaths {
   const directory = join(store.boxes, id);
   return {
@@ -51,6 +56,6 @@ export function boxPaths(store: Store, id: string): BoxPaths {
     directory,
     config: join(directory, "config.json"),
     state: join(directory, "state.json"),
-    lock: join(store.boxes, ".live", id),
+    lock: join(liveDirectory(store), id),
   };
 }

@@ -1,6 +1,5 @@
 /** Boxes in the background, for tests of their life: started, waited for by what they print, and gone with the home. */
-import { readFileSync } from "node:fs";
-import { watch } from "node:fs/promises";
+import { readFileSync, watch } from "node:fs";
 import { join } from "node:path";
 import type { EventAction, StoreEvent } from "../../src/store/events.ts";
 import type { BoxRecord } from "../../src/store/types.ts";
@@ -43,9 +42,15 @@ export function detachedBoxes({ home, image }: BoxHome): DetachedBoxes {
     async happened(id, action, times = 1) {
       const isDone = (): boolean => events(id).filter((event) => event.action === action).length >= times;
       // The watch comes before the look: nothing is missed in between.
-      const changes = watch(boxes)[Symbol.asyncIterator]();
-      while (!isDone()) await changes.next();
-      await changes.return?.();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const look = (): void => {
+        if (isDone()) resolve();
+      };
+      // Bun drops what happens to the same file within a millisecond.
+      const watcher = watch(boxes, () => void setTimeout(look, 5));
+      look();
+      await promise;
+      watcher.close();
     },
   };
 }
