@@ -25,7 +25,16 @@ type Suite = (typeof suites)[number];
 const alsoAsRoot: Readonly<Record<Suite, readonly string[] | undefined>> = {
   unit: undefined,
   kernel: ["test/kernel/"],
-  e2e: ["test/e2e/run-", "test/e2e/box-", "test/e2e/oci-", "test/e2e/network", "test/e2e/pull"],
+  e2e: [
+    "test/e2e/run-",
+    "test/e2e/box-",
+    "test/e2e/oci-",
+    "test/e2e/network",
+    "test/e2e/pull",
+    "test/e2e/cp",
+    "test/e2e/volumes",
+    "test/e2e/bundle",
+  ],
 };
 
 /** Ctrl-C ends the suite under way; what was mounted and made is then taken away on the way out. */
