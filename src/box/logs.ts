@@ -3,6 +3,7 @@ import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { isWatched } from "../store/box-state.ts";
 import { findBox } from "../store/boxes.ts";
+import { liveDirectory } from "../store/paths.ts";
 import { type LogReader, type LogStart, logDirectory, openLog } from "./log-files.ts";
 import type { LogFrame } from "./log-frames.ts";
 import { readSettings } from "./settings.ts";
