@@ -71,7 +71,7 @@ export async function copyFiles(
   const inBox = (task: CopyTask, stdio: readonly [Stdio, Stdio]): CopyWorker =>
     startPlannedCopier(place.copier, task, stdio);
   const pack: PackRequest = { path: packPath(from, options), shown: shownEnd(from), follow: options.follow };
-  const unpack = unpackRequest(from, to, options);
+  const unpack = unpackRequest(from, to, options, facts);
   if (from.kind === "stream") return await finishCopy(inBox({ to: unpack }, ["inherit", "ignore"]), context.signal);
   if (to.kind === "stream") return await finishCopy(inBox({ from: pack }, ["ignore", "inherit"]), context.signal);
   return from.kind === "box"
@@ -118,13 +118,19 @@ function cleanPath(base: string, path: string): string {
   return clean === "/" ? "/" : `${clean}${end}`;
 }
 
-function unpackRequest(from: CopyEnd, to: CopyEnd, { archive, cwd }: CopyOptions): UnpackRequest {
+function unpackRequest(
+  from: CopyEnd,
+  to: CopyEnd,
+  { archive, cwd }: CopyOptions,
+  { uid }: Pick<HostFacts, "uid">,
+): UnpackRequest {
   const intoBox = to.kind === "box";
   return {
     path: to.kind === "stream" ? "/" : cleanPath(intoBox ? "/" : cwd, to.path),
     shown: shownEnd(to),
     into: from.kind === "stream" ? "inside" : "auto",
-    owner: archive ? "archive" : intoBox ? "root" : "caller",
+    // Only root of this machine can give files away; others keep them, as with cp(1).
+    owner: archive && (intoBox || uid === 0) ? "archive" : intoBox ? "root" : "caller",
     xattrs: intoBox ? ["user.", "security.capability"] : ["user."],
     // A program of the box that is setuid would be one of the caller's for everybody on this machine.
     specialBits: intoBox,

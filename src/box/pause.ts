@@ -2,7 +2,6 @@
  * Freezing boxes: by their control group, or, for a box that has none, by SIGSTOP to each of its processes. Those can tell
  * that they were stopped (a shell in it sees its children stop), which frozen ones cannot.
  */
-import { readdirSync, readlinkSync } from "node:fs";
 import { SIGCONT, SIGSTOP } from "../../ffi/constants.ts";
 import { freeze, thaw } from "../cgroup/processes.ts";
 import type { Context } from "../core/context.ts";
@@ -12,6 +11,7 @@ import { findBox } from "../store/boxes.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
 import { identify, signalProcess } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
+import { boxProcesses } from "./processes.ts";
 import { readSettings } from "./settings.ts";
 import { findRunning, openSettled } from "./settled.ts";
 
@@ -61,33 +61,16 @@ async function setStatus(context: Context, paths: BoxPaths, status: "paused" | "
 }
 
 /** Again and again until there is none that has not got it: what is not stopped yet may fork. */
-function signalAll(record: BoxRecord, signal: number): void {
+function signalAll({ pid: init }: BoxRecord, signal: number): void {
+  if (init === undefined) return;
   const done = new Set<number>();
   for (;;) {
-    const fresh = boxProcesses(record).filter((pid) => !done.has(pid));
+    const fresh = boxProcesses(init).filter(({ pid }) => !done.has(pid));
     if (fresh.length === 0) return;
-    for (const pid of fresh) {
+    for (const { pid } of fresh) {
       done.add(pid);
       const process = identify(pid);
       if (process !== undefined) signalProcess(process, signal);
     }
-  }
-}
-
-/** Processes in the pid namespace of the box and not in one below (proc_pid_ns(5)); those of ours only can be looked at. */
-function boxProcesses({ pid }: BoxRecord): readonly number[] {
-  if (pid === undefined) return [];
-  const namespace = pidNamespace(pid);
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((each) => namespace !== undefined && pidNamespace(each) === namespace);
-}
-
-function pidNamespace(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return undefined; // it has ended, or is another user's
   }
 }
