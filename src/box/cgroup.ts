@@ -1,10 +1,12 @@
 /** The control group of a box, where this machine lets the user have one: limits, freezing, and what it uses. */
+import { closeSync } from "node:fs";
+import { openProcs } from "../cgroup/processes.ts";
 import type { Cgroup } from "../cgroup/types.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { LinuxResources } from "../oci/runtime.ts";
-import { makeContainerCgroup } from "../runtime/container-cgroup.ts";
+import { endCgroup, makeContainerCgroup } from "../runtime/container-cgroup.ts";
 
 /**
  * Makes the group and sets the limits. As docker does, limits that this machine cannot set are warned of, and the box runs
@@ -33,4 +35,29 @@ export async function makeBoxCgroup(
     log.warn(`the limits of the box have no effect: ${error.because ?? error.step}`);
   }
   return await make({}).catch(() => undefined);
+}
+
+/** The group of a box in the foreground: gone with what ends it. */
+export interface BoxLimits extends AsyncDisposable {
+  /** Descriptors by which its first process gets into the group. */
+  readonly procs: readonly number[];
+}
+
+/** @returns undefined: there can be none, which was said */
+export async function makeLimits(
+  context: Pick<Context, "log">,
+  id: string,
+  resources: LinuxResources,
+  facts: HostFacts,
+): Promise<BoxLimits | undefined> {
+  const cgroup = await makeBoxCgroup(context, id, resources, facts);
+  if (cgroup === undefined) return undefined;
+  const procs = openProcs(cgroup);
+  return {
+    procs,
+    async [Symbol.asyncDispose]() {
+      for (const fd of procs) closeSync(fd);
+      await endCgroup(cgroup);
+    },
+  };
 }

@@ -15,6 +15,7 @@ import { readBoxRecord, writeBoxRecord } from "../store/box-record.ts";
 import { finishBox } from "../store/boxes.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
 import { confirmImage } from "../store/unsynced.ts";
+import type { BoxLimits } from "./cgroup.ts";
 import { discardBox, removeWhole } from "./discard.ts";
 import { beginInput, makeBox, type NewBox, openSurroundings, prepareBundle, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
@@ -65,7 +66,8 @@ async function runMade(
   signals: SignalForwarder,
 ): Promise<number> {
   using _network = box.network;
-  const container = await createContainer(context, around, box, request);
+  await using limits = await limit(context, around, box, request);
+  const container = await createContainer(context, around, box, request, limits?.procs ?? []);
   using last = delayed(request.options.stopTimeoutSeconds, () => sendSignal(container.pid, SIGKILL));
   try {
     signals.to((signal) => {
@@ -79,6 +81,18 @@ async function runMade(
     await endBox(container);
     throw error;
   }
+}
+
+/** A box in the foreground has a control group when limits are asked for, and for no other reason: it is to start quickly. */
+async function limit(
+  context: Context,
+  { facts }: Surroundings,
+  { created }: NewBox,
+  { options: { resources } }: RunRequest,
+): Promise<BoxLimits | undefined> {
+  if (Object.keys(resources).length === 0) return undefined;
+  const { makeLimits } = await import("./cgroup.ts");
+  return await makeLimits(context, created.paths.id, resources, facts);
 }
 
 /** Its pid is its own as long as its lock is held: no more needs to be known of it. */
@@ -95,9 +109,10 @@ async function createContainer(
   around: Surroundings,
   box: NewBox,
   request: RunRequest,
+  cgroups: readonly number[],
 ): Promise<Container> {
   const { created, network } = box;
-  await using beginning = begin(beginInput(around, box, request));
+  await using beginning = begin({ ...beginInput(around, box, request), cgroups });
   const sandbox = await prepareBundle(around, box, request);
   const size = request.options.tty ? terminalSize() : undefined;
   const process = size === undefined ? {} : { consoleSize: { height: size.rows, width: size.columns } };

@@ -186,6 +186,7 @@ function linuxConfig({ options, idMap, seccomp }: BundleInput): LinuxConfig {
     uidMappings: idMap.uid,
     gidMappings: idMap.gid,
     sysctl: { ...defaultSysctls(options.network, idMap), ...options.sysctl },
+    ...(Object.keys(options.resources).length === 0 ? {} : { resources: options.resources }),
     ...(seccomp === undefined ? {} : { seccomp }),
     maskedPaths: masked,
     readonlyPaths: readonly,
