@@ -34,7 +34,7 @@ switch (words[0]) {
     break;
   }
   case "oci": {
-    const { runOci } = await import("./cli/oci/main.ts");
+    const { runOci } = words.includes("exec") ? await import("./cli/oci/warm.ts") : await import("./cli/oci/main.ts");
     process.exit(await runOci(words.slice(1)));
     break;
   }

@@ -17,7 +17,7 @@ import { launcherMounts } from "../sandbox/sources.ts";
 import { type Beginning, begin } from "./begin.ts";
 import { stateOf } from "./container.ts";
 import { type CgroupManager, endCgroup, makeContainerCgroup } from "./container-cgroup.ts";
-import { hooksBeforeStart, pipesToGive, startedPid } from "./create.ts";
+import { hooksBeforeStart } from "./create.ts";
 import { type Fifos, makeFifos } from "./fifos.ts";
 import { runHookProgram, runHooks } from "./hooks.ts";
 import { addressesOf } from "./net-addresses.ts";
@@ -29,6 +29,7 @@ import { type ContainerRecord, writeRecord } from "./record.ts";
 import { restOfPlan } from "./rest-of-plan.ts";
 import { cgroupTrees, deviceSources } from "./sandbox-facts.ts";
 import { sendSignal } from "./signal.ts";
+import { pipesToGive, startedPid } from "./started.ts";
 import {
   type ContainerPaths,
   containerPaths,

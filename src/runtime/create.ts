@@ -2,16 +2,17 @@
  * OCI "create" (runtime-spec runtime.md "Lifecycle" steps 1 to 5): the namespaces are begun, the sandbox is planned and handed
  * to the init process, the createRuntime hooks run beside the mounts that it makes, and the command waits for `start`.
  */
-import { closeSync, fstatSync } from "node:fs";
-import { SIGINT, SIGKILL } from "../../ffi/constants.ts";
+import { closeSync } from "node:fs";
+import { SIGKILL } from "../../ffi/constants.ts";
 import { DevboxError } from "../core/errors.ts";
-import type { Launched, Stdio } from "../launch/launch.ts";
-import type { Hook, RuntimeConfig, RuntimeProcess, State } from "../oci/runtime.ts";
+import type { Launched } from "../launch/launch.ts";
+import type { Hook, RuntimeConfig, State } from "../oci/runtime.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
 import { planBox } from "../sandbox/plan-create.ts";
 import { type BeginInput, type Beginning, begin } from "./begin.ts";
 import { type HookRunner, runHooks } from "./hooks.ts";
 import { sendSignal } from "./signal.ts";
+import { pipesToGive, startedPid } from "./started.ts";
 
 export interface CompleteInput {
   readonly id: string;
@@ -105,30 +106,6 @@ function unlessAborted(awaited: Promise<void>, signal: AbortSignal): Promise<voi
   signal.addEventListener("abort", abort, { once: true });
   awaited.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   return promise;
-}
-
-/** Standard streams that are pipes and would be closed to the user of the box. */
-export function pipesToGive({ terminal, user }: RuntimeProcess, stdio: readonly Stdio[]): number[] {
-  if (terminal === true || user.uid === 0) return [];
-  return stdio.flatMap((stream, number) => (isPipe(stream === "inherit" ? number : stream) ? [number] : []));
-}
-
-function isPipe(stream: number | "ignore"): boolean {
-  try {
-    return stream !== "ignore" && fstatSync(stream).isFIFO();
-  } catch {
-    return false; // a stream that is closed is nobody's
-  }
-}
-
-/** Of the init process, as the host counts, as soon as it exists. */
-export async function startedPid(launched: Launched): Promise<number> {
-  const event = await launched.nextEvent();
-  if (event?.event === "started") return event.value;
-  const status = await launched.wait();
-  const step = "start the box";
-  if (status === 128 + SIGINT) throw new DevboxError("INTERRUPTED", { step, because: "interrupted" });
-  throw new DevboxError("LAUNCH_FAILED", { step, because: `the launcher ended early, with status ${status}` });
 }
 
 /**

@@ -15,7 +15,7 @@ export interface ExecProcessRequest {
   readonly id: string;
   readonly facts: HostFacts;
   /** What is to run, given what the container was made from. */
-  readonly process: (config: ParsedConfig) => RuntimeProcess;
+  readonly process: (config: ParsedConfig) => Promise<RuntimeProcess>;
   readonly ignorePaused: boolean;
   /** `[CONTROLLER:]PATH` of groups below the container's. */
   readonly subgroups: readonly string[];
@@ -31,7 +31,7 @@ export async function execProcess(request: ExecProcessRequest): Promise<Executed
   const status = containerStatus(container);
   if (!(status === "paused" && request.ignorePaused)) checkTransition("exec", id, status);
   const { config, init, idMap, cgroup } = container.record;
-  const process = request.process(config);
+  const process = await request.process(config);
   using opened = new DisposableStack();
   const connect = (path: string, option: string): number => {
     const socket = connectSocket(path, option);

@@ -9,9 +9,9 @@ import type { NamespaceType } from "../oci/runtime.ts";
 import { needsHostProc } from "../sandbox/identity.ts";
 import { planExec } from "../sandbox/plan-exec.ts";
 import { openConsoleSocket } from "./console-socket.ts";
-import { pipesToGive, startedPid } from "./create.ts";
 import { explainFailure } from "./explain-failure.ts";
 import { preserved } from "./passed.ts";
+import { pipesToGive, startedPid } from "./started.ts";
 import type { ExecRequest, ExecutedProcess } from "./types.ts";
 
 /**

@@ -1,9 +1,9 @@
 /** What `create` and `run` read from their options and the bundle. */
-import { DevboxError } from "../../../core/errors.ts";
 import type { CreateContainerRequest } from "../../../runtime/create-container.ts";
 import { openBundle } from "../../../runtime/open-bundle.ts";
 import type { Values } from "../../command.ts";
 import type { Around } from "../around.ts";
+import { checkConsole } from "./console-rules.ts";
 import { type container, count, type creation } from "./shared.ts";
 
 type CreationValues = Values<typeof creation & typeof container>;
@@ -33,22 +33,4 @@ export function creationRequest(
     noNewKeyring: values["no-new-keyring"] === true,
     warn: log.warn,
   };
-}
-
-/** runc's rules: engines rely on being told. */
-export function checkConsole(
-  terminal: boolean,
-  consoleSocket: string | undefined,
-  place: "apart" | "foreground",
-): void {
-  const because = whyNot(terminal, consoleSocket !== undefined, place === "apart");
-  if (because !== undefined) throw new DevboxError("USAGE", { step: "option --console-socket", because });
-}
-
-function whyNot(terminal: boolean, isGiven: boolean, isApart: boolean): string | undefined {
-  if (!isApart && isGiven) return "cannot use console socket if devbox-oci will not detach or allocate tty";
-  if (isApart && terminal && !isGiven)
-    return "cannot allocate tty if devbox-oci will detach without setting console socket";
-  if (isApart && !terminal && isGiven) return "cannot use console socket if devbox-oci will not detach or allocate tty";
-  return undefined;
 }

@@ -1,10 +1,7 @@
 /** The process that `exec` asks for: a file as engines write it, or the container's own with what the options change. */
 import { readFileSync } from "node:fs";
-import { terminalSize } from "../../../box/terminal.ts";
 import { DevboxError } from "../../../core/errors.ts";
-import { parseRuntimeProcess } from "../../../oci/parse-runtime.ts";
 import type { Capabilities, ParsedConfig, RuntimeProcess, RuntimeUser } from "../../../oci/runtime.ts";
-import { capabilityNames } from "../../../oci/runtime-words.ts";
 
 export interface ExecOptions {
   readonly process?: string | undefined;
@@ -20,19 +17,22 @@ export interface ExecOptions {
   readonly "process-label"?: string | undefined;
 }
 
-/** @throws DevboxError USAGE, BAD_CONFIG */
-export function readExecProcess(
+/** What few calls need is loaded when it is needed. @throws DevboxError USAGE, BAD_CONFIG */
+export async function readExecProcess(
   options: ExecOptions,
   config: ParsedConfig,
   warn: (warning: string) => void,
-): RuntimeProcess {
-  const process = options.process === undefined ? fromOptions(options, config) : fromFile(options.process, warn);
+): Promise<RuntimeProcess> {
+  const process =
+    options.process === undefined ? await fromOptions(options, config) : await fromFile(options.process, warn);
   if (process.terminal !== true || process.consoleSize !== undefined) return process;
+  const { terminalSize } = await import("../../../box/terminal.ts");
   const size = terminalSize();
   return size === undefined ? process : { ...process, consoleSize: { height: size.rows, width: size.columns } };
 }
 
-function fromFile(path: string, warn: (warning: string) => void): RuntimeProcess {
+async function fromFile(path: string, warn: (warning: string) => void): Promise<RuntimeProcess> {
+  const { parseRuntimeProcess } = await import("../../../oci/parse-runtime.ts");
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -42,7 +42,7 @@ function fromFile(path: string, warn: (warning: string) => void): RuntimeProcess
   return parseRuntimeProcess(bytes, { path, warn });
 }
 
-function fromOptions(options: ExecOptions, config: ParsedConfig): RuntimeProcess {
+async function fromOptions(options: ExecOptions, config: ParsedConfig): Promise<RuntimeProcess> {
   if (options.command.length === 0) throw usage("it needs a command, or --process FILE");
   const { consoleSize: _, ...base } = config.process ?? { cwd: "/", env: [], args: [], user: { uid: 0, gid: 0 } };
   const { cwd, apparmor, "process-label": label } = options;
@@ -53,7 +53,7 @@ function fromOptions(options: ExecOptions, config: ParsedConfig): RuntimeProcess
     env: [...base.env, ...options.env.map(variable)],
     user: userOf(options, base.user),
     ...(cwd === undefined ? {} : { cwd: absolute(cwd) }),
-    ...(options.cap.length === 0 ? {} : { capabilities: withCapabilities(base.capabilities, options.cap) }),
+    ...(options.cap.length === 0 ? {} : { capabilities: await withCapabilities(base.capabilities, options.cap) }),
     ...(options["no-new-privs"] === undefined ? {} : { noNewPrivileges: options["no-new-privs"] }),
     ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
     ...(label === undefined ? {} : { selinuxLabel: label }),
@@ -89,8 +89,9 @@ function id(option: string, text: string): number {
 }
 
 /** Into every set but the inheritable one, as runc does: what is inheritable would pass through files (CVE-2022-29162). */
-function withCapabilities(base: Capabilities | undefined, wanted: readonly string[]): Capabilities {
-  const names = wanted.map(capability);
+async function withCapabilities(base: Capabilities | undefined, wanted: readonly string[]): Promise<Capabilities> {
+  const { capabilityNames } = await import("../../../oci/runtime-words.ts");
+  const names = wanted.map((name) => capability(name, capabilityNames));
   const none: Capabilities = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
   const { bounding, effective, permitted, inheritable, ambient } = base ?? none;
   const add = (set: readonly string[]): readonly string[] => [...new Set([...set, ...names])];
@@ -103,9 +104,9 @@ function withCapabilities(base: Capabilities | undefined, wanted: readonly strin
   };
 }
 
-function capability(text: string): string {
+function capability(text: string, known: readonly string[]): string {
   const name = text.toUpperCase().replace(/^(?:CAP_)?/, "CAP_");
-  if ((capabilityNames as readonly string[]).includes(name)) return name;
+  if (known.includes(name)) return name;
   throw usage(`option --cap: there is no capability ${JSON.stringify(text)}`);
 }
 

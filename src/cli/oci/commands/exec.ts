@@ -1,13 +1,12 @@
 /** devbox oci exec. */
 import { writeFileSync } from "node:fs";
 import { forwardSignals } from "../../../box/signals.ts";
-import { joinTerminal } from "../../../box/terminal.ts";
 import { execProcess } from "../../../runtime/exec-process.ts";
 import { sendSignal } from "../../../runtime/signal.ts";
 import type { ExecutedProcess } from "../../../runtime/types.ts";
 import { defineCommand } from "../../command.ts";
 import type { Around } from "../around.ts";
-import { checkConsole } from "./creation.ts";
+import { checkConsole } from "./console-rules.ts";
 import { readExecProcess } from "./exec-options.ts";
 import { container, count, help } from "./shared.ts";
 
@@ -63,8 +62,8 @@ export default ({ root, facts, log }: Around) =>
         root,
         id: values.id,
         facts,
-        process: (config) => {
-          const process = readExecProcess(values, config, log.warn);
+        process: async (config) => {
+          const process = await readExecProcess(values, config, log.warn);
           checkConsole(process.terminal === true, consoleSocket, detach ? "apart" : "foreground");
           return process;
         },
@@ -83,7 +82,9 @@ export default ({ root, facts, log }: Around) =>
   });
 
 async function waitForEnd({ terminal, launched }: ExecutedProcess): Promise<number> {
-  using joined = terminal === undefined ? undefined : joinTerminal(terminal, true);
-  const [status] = await Promise.all([launched.wait(), joined?.drained]);
+  if (terminal === undefined) return await launched.wait();
+  const { joinTerminal } = await import("../../../box/terminal.ts");
+  using joined = joinTerminal(terminal, true);
+  const [status] = await Promise.all([launched.wait(), joined.drained]);
   return status;
 }

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type ExecOptions, readExecProcess } from "../../../../src/cli/oci/commands/exec-options.ts";
 import type { ParsedConfig } from "../../../../src/oci/runtime.ts";
-import { failureOf } from "../../../helpers/failure.ts";
 
 const config: ParsedConfig = {
   ociVersion: "1.2.0",
@@ -29,8 +28,10 @@ const none: ExecOptions = { command: ["ls", "-l"], env: [], "additional-gids": [
 const read = (options: Partial<ExecOptions>, of = config) => readExecProcess({ ...none, ...options }, of, () => {});
 
 describe("what exec runs", () => {
-  test("the container's own process with another command, and no terminal unless asked for", () => {
-    expect(read({})).toEqual({ ...config.process, args: ["ls", "-l"], terminal: false } as ReturnType<typeof read>);
+  test("the container's own process with another command, and no terminal unless asked for", async () => {
+    expect(await read({})).toEqual({ ...config.process, args: ["ls", "-l"], terminal: false } as ReturnType<
+      typeof read
+    >);
   });
 
   test.each<[string, Partial<ExecOptions>, object]>([
@@ -47,16 +48,20 @@ describe("what exec runs", () => {
     ["--no-new-privs=false", { "no-new-privs": false }, { noNewPrivileges: false }],
     ["--apparmor", { apparmor: "p" }, { apparmorProfile: "p" }],
     ["--process-label", { "process-label": "l" }, { selinuxLabel: "l" }],
-  ])("%s", (_, options, expected) => expect(read(options)).toMatchObject(expected));
+  ])("%s", async (_, options, expected) => expect(await read(options)).toMatchObject(expected));
 
-  test("--cap reaches every set but the inheritable one", () => {
+  test("--cap reaches every set but the inheritable one", async () => {
     const both = ["CAP_KILL", "CAP_NET_RAW"];
     const expected = { bounding: both, effective: both, permitted: both, inheritable: [], ambient: [] };
-    for (const name of ["NET_RAW", "cap_net_raw"]) expect(read({ cap: [name] }).capabilities).toEqual(expected);
+    for (const name of ["NET_RAW", "cap_net_raw"]) expect((await read({ cap: [name] })).capabilities).toEqual(expected);
   });
 
-  test("a container without a process has somewhere to start from", () => {
-    expect(read({}, { ...config, process: undefined })).toMatchObject({ cwd: "/", user: { uid: 0, gid: 0 }, env: [] });
+  test("a container without a process has somewhere to start from", async () => {
+    expect(await read({}, { ...config, process: undefined })).toMatchObject({
+      cwd: "/",
+      user: { uid: 0, gid: 0 },
+      env: [],
+    });
   });
 });
 
@@ -68,4 +73,6 @@ test.each<[string, Partial<ExecOptions>]>([
   ["a group that is none", { "additional-gids": ["x"] }],
   ["a variable without a value", { env: ["X"] }],
   ["an unknown capability", { cap: ["EVERYTHING"] }],
-])("%s is refused", (_, options) => expect(failureOf(() => read(options)).code).toBe("USAGE"));
+])("%s is refused", async (_, options) =>
+  expect(await read(options).catch((error) => error)).toMatchObject({ code: "USAGE" }),
+);
