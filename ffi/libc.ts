@@ -109,6 +109,26 @@ export function umask(mask: number): number {
   return libc().umask(mask);
 }
 
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const ENXIO = 6;
+
+/** lseek(2) SEEK_DATA: where data begins at or behind `offset`; undefined: only a hole follows. Moves the file offset. */
+export function seekData(fd: number, offset: number): number | undefined {
+  const found = Number(libc().lseek(fd, BigInt(offset), SEEK_DATA));
+  if (found !== -1) return found;
+  const errno = lastErrno();
+  if (errno === ENXIO) return undefined;
+  throw new SyscallError("lseek", errno, `descriptor ${fd}`);
+}
+
+/** lseek(2) SEEK_HOLE: where the data at `offset` ends. Moves the file offset. */
+export function seekHole(fd: number, offset: number): number {
+  const found = Number(libc().lseek(fd, BigInt(offset), SEEK_HOLE));
+  if (found !== -1) return found;
+  throw new SyscallError("lseek", lastErrno(), `descriptor ${fd}`);
+}
+
 const times = new Uint8Array(timespecPairBytes);
 const timesView = new DataView(times.buffer);
 

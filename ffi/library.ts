@@ -24,6 +24,7 @@ const symbols = {
   lgetxattr: { args: ["ptr", "ptr", "ptr", "u64"], returns: "i32" },
   llistxattr: { args: ["ptr", "ptr", "u64"], returns: "i32" },
   lremovexattr: { args: ["ptr", "ptr"], returns: "i32" },
+  lseek: { args: ["i32", "i64", "i32"], returns: "i64" },
   lsetxattr: { args: ["ptr", "ptr", "ptr", "u64", "i32"], returns: "i32" },
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
   mknodat: { args: ["i32", "ptr", "u32", "u64"], returns: "i32" },

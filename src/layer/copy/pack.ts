@@ -1,10 +1,11 @@
 /** A file or a tree as a tar archive: what `cp` takes out of a box or off this machine. */
 import { type BigIntStats, fstatSync, lstatSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { seekData, seekHole } from "../../../ffi/libc.ts";
 import { lgetxattr, llistxattr } from "../../../ffi/xattr.ts";
 import { DevboxError, errnoName } from "../../core/errors.ts";
 import { type ByteString, byteString, byteStringOfText, display } from "../byte-string.ts";
 import type { Notes } from "../notes.ts";
-import type { EntryType, TarEntry, Timestamp } from "../tar/entry.ts";
+import type { EntryType, Segment, SparseMap, TarEntry, Timestamp } from "../tar/entry.ts";
 import { archiveEnd, entryHeader, paddingOf } from "../tar/write.ts";
 import { nameIn, type Opened, openDirectoryIn, openFileIn, reopen, resolveIn, splitAbsolute } from "./at.ts";
 import { inPath } from "./failure.ts";
@@ -113,17 +114,43 @@ function packSpecial({ emit, notes }: Packing, stats: BigIntStats, path: ByteStr
   else emit(entryHeader(describe(stats, stats.isBlockDevice() ? "block" : "character", path, device)));
 }
 
-/** A file that shrinks meanwhile is completed with zeros, one that grows is cut: the archive has told its size before. */
 function packFile(packing: Packing, file: Opened, path: ByteString, own: string | Buffer): void {
   const stats = fstatSync(file.fd, { bigint: true });
   if (!stats.isFile())
     throw new DevboxError("COPY_FAILED", { step: display(path), because: "it became something else meanwhile" });
   const size = Number(stats.size);
-  emitEntry(packing, describe(stats, "file", path, { dataSize: size, xattrs: xattrsOf(own) }));
+  const sparse = sparseMapOf(file.fd, stats);
+  const segments = sparse?.segments ?? [{ offset: 0, length: size }];
+  const dataSize = segments.reduce((sum, { length }) => sum + length, 0);
+  emitEntry(packing, describe(stats, "file", path, { dataSize, sparse, xattrs: xattrsOf(own) }));
+  for (const segment of segments) packData(packing, file.fd, path, segment);
+  packing.emit(paddingOf(dataSize));
+}
+
+/** A file with more segments is packed as if it had no holes: its map would be larger than readers take. */
+const maxSegments = 10_000;
+
+/** undefined: it has no holes. */
+function sparseMapOf(fd: number, { size, blocks }: BigIntStats): SparseMap | undefined {
+  const realSize = Number(size);
+  if (blocks * 512n >= size) return undefined;
+  const segments: Segment[] = [];
+  for (let at = seekData(fd, 0); at !== undefined && at < realSize; ) {
+    const end = Math.min(seekHole(fd, at), realSize);
+    segments.push({ offset: at, length: end - at });
+    if (segments.length > maxSegments) return undefined;
+    at = end < realSize ? seekData(fd, end) : undefined;
+  }
+  // The end is told by a segment that is empty, as GNU tar does.
+  return { segments: [...segments, { offset: realSize, length: 0 }], realSize };
+}
+
+/** A file that shrinks meanwhile is completed with zeros, one that grows is cut: the archive has told its size before. */
+function packData(packing: Packing, fd: number, path: ByteString, { offset, length: size }: Segment): void {
   const { buffer, emit, notes } = packing;
   let left = size;
   while (left > 0) {
-    const length = readSync(file.fd, buffer, 0, Math.min(left, buffer.length), null);
+    const length = readSync(fd, buffer, 0, Math.min(left, buffer.length), offset + size - left);
     if (length === 0) break;
     emit(buffer.subarray(0, length));
     left -= length;
@@ -131,7 +158,6 @@ function packFile(packing: Packing, file: Opened, path: ByteString, own: string 
   if (left > 0) notes.add(`shrunk ${path}`, `${display(path)}: it became shorter while it was copied`);
   for (buffer.fill(0); left > 0; left -= Math.min(left, buffer.length))
     emit(buffer.subarray(0, Math.min(left, buffer.length)));
-  emit(paddingOf(size));
 }
 
 function emitEntry({ emit }: Packing, entry: TarEntry): void {
@@ -144,7 +170,7 @@ function describe(
   stats: BigIntStats,
   type: EntryType,
   path: ByteString,
-  more: Partial<Pick<TarEntry, "linkTarget" | "dataSize" | "xattrs" | "deviceMajor" | "deviceMinor">>,
+  more: Partial<Pick<TarEntry, "linkTarget" | "dataSize" | "sparse" | "xattrs" | "deviceMajor" | "deviceMinor">>,
 ): TarEntry {
   return {
     type,

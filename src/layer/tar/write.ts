@@ -3,7 +3,7 @@
  * does not (POSIX.1-2017 pax(1)): long names, large numbers, fractions of seconds, extended attributes.
  */
 import { type ByteString, bytesOf } from "../byte-string.ts";
-import type { EntryType, TarEntry, Timestamp } from "./entry.ts";
+import type { EntryType, SparseMap, TarEntry, Timestamp } from "./entry.ts";
 import { blockSize } from "./header.ts";
 
 /** Two zero blocks. */
@@ -24,10 +24,34 @@ const maxSmall = 0o7777777;
 const maxLarge = 0o77777777777;
 const maxName = 100;
 
-/** All that comes before the data of an entry. The data is `entry.dataSize` bytes, which `paddingOf` completes. */
+/**
+ * All that comes before the data of an entry. The data is `entry.dataSize` bytes, of a sparse file its segments one after
+ * the other, which `paddingOf` completes.
+ */
 export function entryHeader(entry: TarEntry): Buffer {
+  if (entry.sparse !== undefined) return sparseHeader(entry, entry.sparse);
   const path = entry.type === "directory" && !entry.path.endsWith("/") ? `${entry.path}/` : entry.path;
-  const records = paxRecords(entry, path);
+  return headerOf(entry, path, []);
+}
+
+/** GNU tar manual "PAX Format, Version 1.0": the map stands before the data, in blocks of its own. */
+function sparseHeader(entry: TarEntry, { segments, realSize }: SparseMap): Buffer {
+  const numbers = [segments.length, ...segments.flatMap(({ offset, length }) => [offset, length])];
+  const map = Buffer.from(numbers.map((number) => `${number}\n`).join(""));
+  const padded = Buffer.concat([map, paddingOf(map.length)]);
+  const records = [
+    paxRecord("GNU.sparse.major", "1"),
+    paxRecord("GNU.sparse.minor", "0"),
+    paxRecord("GNU.sparse.name", entry.path),
+    paxRecord("GNU.sparse.realsize", String(realSize)),
+  ];
+  // A name that nobody takes for the whole file, for programs that know no sparse ones.
+  const stored = { ...entry, dataSize: padded.length + entry.dataSize };
+  return Buffer.concat([headerOf(stored, `GNUSparseFile.0/${entry.path}`, records), padded]);
+}
+
+function headerOf(entry: TarEntry, path: ByteString, further: readonly Buffer[]): Buffer {
+  const records = [...paxRecords(entry, path), ...further];
   const own = ustarHeader(entry, path, flags[entry.type]);
   if (records.length === 0) return own;
   const body = Buffer.concat(records);

@@ -13,10 +13,12 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,6 +128,31 @@ test("GNU tar reads what is packed, and what it packs is read", () => {
   unpack(archive, target, { into: "inside" });
   expect(readdirSync(join(target, "tree")).length).toBe(readdirSync(tree).length);
   expect(lstatSync(join(target, "tree/holes")).size).toBe(10 * 1024 * 1024);
+});
+
+test("a terabyte of holes costs what is in it, and GNU tar takes it for the same file", () => {
+  const directory = fresh();
+  const size = 2 ** 40;
+  const fd = openSync(join(directory, "holes"), "w");
+  writeSync(fd, "begin", 0);
+  writeSync(fd, "middle", 10 * 2 ** 30);
+  ftruncateSync(fd, size);
+  closeSync(fd);
+  const archive = packed(join(directory, "holes"));
+  expect(archive.length).toBeLessThan(100_000);
+  unpack(archive, join(directory, "ours"));
+  mkdirSync(join(directory, "gnu"));
+  const extracted = Bun.spawnSync(["tar", "xf", "-", "-C", join(directory, "gnu")], { stdin: archive });
+  expect(extracted.stderr.toString()).toBe("");
+  for (const copied of ["ours", "gnu/holes"]) {
+    const stats = lstatSync(join(directory, copied));
+    expect({ size: stats.size, few: stats.blocks < 100 }).toEqual({ size, few: true });
+    const bytes = Buffer.alloc(6);
+    const opened = openSync(join(directory, copied), "r");
+    readSync(opened, bytes, 0, 6, 10 * 2 ** 30);
+    closeSync(opened);
+    expect(bytes.toString()).toBe("middle");
+  }
 });
 
 describe("docker's rules of destinations", () => {
