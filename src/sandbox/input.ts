@@ -147,6 +147,11 @@ export interface ExecInput {
    * is still being created, and refused.
    */
   readonly onOwnRoot?: boolean;
+  /**
+   * The container shares its mount namespace with others (`sharesMounts`), and is no more than a directory in it: descriptor
+   * "root" (`/proc/PID/root` of the target).
+   */
+  readonly ownDirectory?: boolean;
   /** Of the target's user namespace; undefined: the host's. */
   readonly idMap: IdMap | undefined;
   readonly supervision: Supervision;

@@ -4,6 +4,9 @@
  * (CVE-2024-21626: a working directory of /proc/self/fd/N must find nothing).
  */
 
+/** The mount namespace that the init process returns to when it has built its root. */
+export const mountNamespaceFd = 199;
+
 /** Mounts that the launcher, or the first steps in the box, have opened for later. */
 export const firstSourceFd = 200;
 export const maxSources = 60;

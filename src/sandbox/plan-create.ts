@@ -16,8 +16,9 @@ import type { SandboxInput } from "./input.ts";
 import { setLimits } from "./limits.ts";
 import { loopbackOps } from "./loopback.ts";
 import { makeReadonly, maskPaths } from "./masks.ts";
+import { sharesMounts } from "./mount-namespace.ts";
 import { finishMounts, mountAll } from "./mounts.ts";
-import { makeDirectoryInRoot, rootPlan } from "./paths.ts";
+import { makeDirectoryInRoot, openInRoot, rootPlan } from "./paths.ts";
 import { executeWith } from "./preserved.ts";
 import { assembleRoot, enterRoot } from "./rootfs.ts";
 import { openSourcesFirst } from "./sources.ts";
@@ -59,6 +60,11 @@ export function planBox(input: SandboxInput): LaunchPlan {
   if (gates.pivot !== undefined) passGate(plan, gates.pivot, "wait for the hooks of the runtime");
   runHooksInside(plan, "createContainer", config, containerState);
   enterRoot(context, config, input.noPivot);
+  if (sharesMounts(linux.namespaces)) {
+    // What was found belongs to what was built, and no longer lies below the root.
+    const label = `enter the working directory ${process.cwd}`;
+    openInRoot({ ...context, found: directory }, process.cwd, { label });
+  }
 
   plan.syscall(`enter ${process.cwd}`, "fchdir", [directory]);
   if (terminal !== undefined) attachConsole(plan, terminal);

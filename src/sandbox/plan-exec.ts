@@ -21,7 +21,7 @@ import { noteRoot, requireOtherRoot } from "./whole.ts";
 
 /**
  * The plan of a further process. Descriptors it expects: "target", "console" with a terminal, those of `cgroups` and `held`,
- * "preserved-0" …, "proc" (the host's /proc) where `needsHostProc` says so, the listener's socket, and "executed", which ends
+ * "preserved-0" …, "root" with `ownDirectory`, "proc" (the host's /proc) where `needsHostProc` says so, the listener's socket, and "executed", which ends
  * when the command is executed. "started" tells its pid.
  */
 export function planExec(input: ExecInput): LaunchPlan {
@@ -29,8 +29,7 @@ export function planExec(input: ExecInput): LaunchPlan {
   const plan = beginPlan(`execute ${process.args.join(" ")}`);
   const kept = keptNames(input).map((name) => plan.fd(name));
   for (const name of ["target", ...cgroups, ...held]) plan.fd(name);
-  // Who stays in our mount namespace, or has our root on purpose, is where it should be.
-  const ownRoot = input.join.includes("mount") && input.onOwnRoot !== true ? noteRoot(plan) : undefined;
+  const ownRoot = input.onOwnRoot === true ? undefined : noteRoot(plan);
   const request = {
     label: "start the process in the container",
     flags: 0,
@@ -55,6 +54,7 @@ function keptNames(input: ExecInput): string[] {
     ...(process.terminal === true ? ["console"] : []),
     ...(needsHostProc(input) ? ["proc"] : []),
     ...(seccompListener === undefined ? [] : [seccompListener]),
+    ...(input.ownDirectory === true ? ["root"] : []),
     ...preservedNames(preservedFds),
   ];
 }
@@ -85,7 +85,12 @@ function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number, ownRoo
   if (proc !== undefined) plan.syscall("close the host's /proc", "close", [proc]);
   const context = rootPlan(plan);
   const { root, found } = context;
-  // Where setns(2) has put us: the root of the mount namespace.
+  if (input.ownDirectory === true) {
+    plan.syscall("enter the root directory of the container", "fchdir", [plan.fd("root")]);
+    plan.syscall("change to it", "chroot", [plan.string(".")]);
+    plan.syscall("close a descriptor", "close", [plan.fd("root")]);
+  }
+  // Else where setns(2) has put us: the root of the mount namespace.
   plan.syscall("open the root", "openat", [AT_FDCWD, plan.string("/"), O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
     save: root.slot,
   });

@@ -3,7 +3,7 @@
  * come into being while its bundle is written. The supervisor stays outside, and waits for the box or leaves it to others;
  * the init process, root of its user namespace, goes on with the plan of the box (plan-create.ts).
  */
-import { CLONE_NEWTIME, CLONE_NEWUSER } from "../../ffi/constants.ts";
+import { CLONE_NEWNS, CLONE_NEWTIME, CLONE_NEWUSER } from "../../ffi/constants.ts";
 import { planFd } from "../../ffi/launcher/format.ts";
 import { DevboxError } from "../core/errors.ts";
 import { beginPlan, type LaunchPlan, type PlanBuilder } from "../launch/plan.ts";
@@ -12,6 +12,7 @@ import type { Namespace, NamespaceType } from "../oci/runtime.ts";
 import { closeSources, openSources } from "./idmapped.ts";
 import type { NamespaceInput } from "./input.ts";
 import { closeNamespaces, hide, joinNamespaces, type OpenNamespace, openNamespaces, show } from "./join-namespaces.ts";
+import { closeMountNamespace, keepMountNamespace, sharesMounts } from "./mount-namespace.ts";
 import { flagsOf } from "./namespace-flags.ts";
 import { bringUpNetDevices, moveNetDevices } from "./net-devices.ts";
 import { supervise } from "./supervise.ts";
@@ -20,8 +21,7 @@ import { enterTimeNamespace, makeTimeNamespace } from "./time-namespace.ts";
 
 /**
  * The plan that makes the namespaces, or joins those that have a path, and continues in them.
- * @throws DevboxError BAD_CONFIG for a box in the runtime's own mount namespace, or without a user namespace of its own where
- * that is needed; NO_NEWUIDMAP
+ * @throws DevboxError BAD_CONFIG for a combination that cannot be, or without a user namespace where that is needed; NO_NEWUIDMAP
  */
 export function planNamespaces(input: NamespaceInput): LaunchPlan {
   const { namespaces, descriptors, initOnly = [], supervision = { kind: "tied" }, idmappedMounts = [] } = input;
@@ -29,9 +29,12 @@ export function planNamespaces(input: NamespaceInput): LaunchPlan {
   const plan = beginPlan("make namespaces");
   for (const name of descriptors) plan.fd(name);
   const opened = openNamespaces(plan, namespaces);
+  const shared = sharesMounts(namespaces);
+  if (shared) keepMountNamespace(plan, opened);
   if (idmappedMounts.length > 0) openSources(plan, idmappedMounts, input.idMap);
   const init = cloneInit(plan, input, opened);
   closeNamespaces(plan, opened);
+  if (shared) closeMountNamespace(plan);
   closeSources(plan, idmappedMounts.length);
   for (const name of initOnly) plan.syscall(`leave ${name} to the box`, "close", [plan.fd(name)]);
   // Only the init process reads on: when it ends before, writing the next plan must not block.
@@ -50,7 +53,8 @@ function cloneInit(plan: PlanBuilder, input: NamespaceInput, opened: readonly Op
   const early = newTime && !ownsUsers;
   const request: CloneRequest = {
     label: "create the namespaces of the box",
-    flags: flagsOf(made) & ~(CLONE_NEWUSER | CLONE_NEWTIME),
+    // Always one to build the root in.
+    flags: (flagsOf(made) | CLONE_NEWNS) & ~(CLONE_NEWUSER | CLONE_NEWTIME),
     cgroups,
     unsupervised: supervision?.kind === "orphaned",
     ...(opened.length > 0 || early ? { through: () => prepare(plan, input, opened, ownsUsers, early) } : {}),
@@ -90,8 +94,9 @@ function check({ namespaces, idMap, facts }: NamespaceInput): void {
     throw new DevboxError("BAD_CONFIG", { step: "read linux.namespaces", because });
   };
   const find = (type: NamespaceType): Namespace | undefined => namespaces.find((namespace) => namespace.type === type);
-  if (find("mount") === undefined) refuse("a box without a mount namespace of its own is not supported");
   const user = find("user");
+  if (sharesMounts(namespaces) && user !== undefined && user.path === undefined)
+    refuse("a new user namespace has no rights over a mount namespace that was there before: it needs a new one, too");
   if (user === undefined && facts.uid !== 0) refuse("only root can do without a user namespace");
   if (user !== undefined && user.path === undefined && idMap === undefined)
     refuse("a new user namespace needs linux.uidMappings and linux.gidMappings");

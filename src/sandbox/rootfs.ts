@@ -17,6 +17,7 @@ import type { DataArgument, PlanBuilder, SyscallOptions } from "../launch/plan.t
 import type { RuntimeConfig } from "../oci/runtime.ts";
 import { readonlyMount, setAttributes } from "./detached.ts";
 import type { SandboxInput } from "./input.ts";
+import { returnWithRoot, sharesMounts } from "./mount-namespace.ts";
 import { propagationFlags } from "./mount-options.ts";
 import { firstLayerFd } from "./numbers.ts";
 import type { RootPlan } from "./paths.ts";
@@ -142,11 +143,15 @@ function openDirectories(plan: PlanBuilder, paths: readonly string[]): string[] 
   return numbers;
 }
 
-/** Steps that make `root` the root of the mount namespace. */
+/** Steps that make `root` the root of the mount namespace, or of the process alone in one that was there before. */
 export function enterRoot(context: RootPlan, { root, linux }: RuntimeConfig, noPivot = false): void {
   const { plan } = context;
   if (root.readonly === true)
     setAttributes({ ...context, mount: context.root }, "make the root read-only", readonlyMount);
+  if (sharesMounts(linux.namespaces)) {
+    returnWithRoot(context);
+    return;
+  }
   plan.syscall("enter the new root", "fchdir", [context.root]);
   if (noPivot) moveRoot(plan);
   else pivotRoot(plan);

@@ -65,9 +65,17 @@ function sysctlPath(name: string): string {
   throw new DevboxError("BAD_CONFIG", { step, because: "this is no name of a kernel parameter" });
 }
 
-/** Steps for the names of the box's own uts namespace. */
-export function nameHost(plan: PlanBuilder, { hostname, domainname }: RuntimeConfig): void {
+/**
+ * Steps for the names of the box's own uts namespace.
+ * @throws DevboxError BAD_CONFIG where it has none: they would be the host's
+ */
+export function nameHost(plan: PlanBuilder, { hostname, domainname, linux }: RuntimeConfig): void {
   const bytes = (text: string) => new TextEncoder().encode(text);
+  if (hostname === undefined && domainname === undefined) return;
+  if (!linux.namespaces.some(({ type }) => type === "uts")) {
+    const because = "a host name needs a uts namespace";
+    throw new DevboxError("BAD_CONFIG", { step: "read linux.namespaces", because });
+  }
   if (hostname !== undefined)
     plan.syscall(`set the host name ${hostname}`, "sethostname", [plan.bytes(bytes(hostname)), bytes(hostname).length]);
   if (domainname !== undefined)

@@ -1,8 +1,18 @@
 /** A further process in a box that runs, on the real kernel: where it is, who it is, and what it cannot be led to. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, fstatSync, mkdirSync, readFileSync, readlinkSync, readSync, symlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  symlinkSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
-import { SOCK_STREAM } from "../../../ffi/constants.ts";
+import { O_DIRECTORY, O_PATH, SOCK_STREAM } from "../../../ffi/constants.ts";
 import { pidfdOpen } from "../../../ffi/libc.ts";
 import { receiveDescriptors, socketpair } from "../../../ffi/socket.ts";
 import { type Launched, launch } from "../../../src/launch/launch.ts";
@@ -381,6 +391,32 @@ describe("a terminal", () => {
     expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: expect.stringMatching(/^open a terminal/) });
     expect(receiveDescriptors(ours, 16).fds).toEqual([]);
     closeSync(ours);
+  });
+});
+
+describe.if(isRoot)("a box that shares its mount namespace", () => {
+  const config: BoxSettings["config"] = ({ hostname: _, ...given }) => ({
+    ...given,
+    linux: { ...given.linux, namespaces: [{ type: "pid" }] },
+  });
+
+  test("is entered by its directory, never as the root of the host", async () => {
+    await using shared = await openBox({ config });
+    const root = openSync(`/proc/${shared.container.pid}/root`, O_PATH | O_DIRECTORY);
+    const seen = await output(
+      shared,
+      "readlink /proc/self/ns/mnt; ls -d /tmp/up; ls -d /proc/self/root/../tmp/up",
+      {},
+      {
+        fds: { root },
+        ownDirectory: true,
+      },
+    );
+    closeSync(root);
+    expect(seen).toBe(`${namespaceOf("self", "mnt")}\n/tmp/up\n/proc/self/root/../tmp/up`);
+    expect(await failure(shared, {})).toMatchObject({
+      step: expect.stringMatching(/^enter the root of the container/),
+    });
   });
 });
 

@@ -4,13 +4,14 @@ import { chmodSync, closeSync, existsSync, mkdirSync, readFileSync, rmSync, writ
 import { join } from "node:path";
 import { type Launched, launch } from "../../../src/launch/launch.ts";
 import { openReports } from "../../../src/launch/reports.ts";
-import type { Hooks, NamespaceType, RuntimeConfig, State } from "../../../src/oci/runtime.ts";
+import type { Hooks, Namespace, NamespaceType, RuntimeConfig, State } from "../../../src/oci/runtime.ts";
 import type { SandboxInput } from "../../../src/sandbox/input.ts";
 import { namespaceFiles, namespaceTypes } from "../../../src/sandbox/namespace-flags.ts";
 import { planBox } from "../../../src/sandbox/plan-create.ts";
 import { planNamespaces } from "../../../src/sandbox/plan-namespaces.ts";
 import { boxInput, host, openWorkshop, sharedDirectory, type Workshop } from "../../helpers/busybox-box.ts";
 import { pipe } from "../../helpers/launch-plans.ts";
+import { openNeighbour } from "../../helpers/neighbour.ts";
 import { namespaceOf } from "../../helpers/processes.ts";
 
 const isRoot = host.uid === 0;
@@ -46,6 +47,11 @@ interface Settings {
   readonly sandbox?: Partial<SandboxInput>;
   readonly fds?: Readonly<Record<string, number>>;
   readonly initOnly?: readonly string[];
+}
+
+/** Without these names: they would be those of this machine in a box without a uts namespace. */
+function nameless({ hostname: _, domainname: __, ...config }: RuntimeConfig): RuntimeConfig {
+  return config;
 }
 
 /** Begins a box whose command is `script`. */
@@ -243,6 +249,49 @@ describe("a start by somebody else", () => {
     expect(error).toMatchObject({ step: "execute /nowhere" });
     closeSync(go.write);
     await begun.launched.wait().catch(() => {});
+  });
+});
+
+describe.if(isRoot)("a mount namespace that was there before", () => {
+  const mountsOf = (pid: number | "self"): string => readFileSync(`/proc/${pid}/mountinfo`, "utf8");
+  const seen = `${links(["mount"])}; ls -d /proc/self /out; ls /; pwd; wc -l </proc/self/mounts`;
+
+  /** A box whose mount namespace is `mount` (undefined: the runtime's), while it runs and when it has ended. */
+  async function look(mount: Namespace | undefined, whose: number | "self"): Promise<void> {
+    const before = mountsOf(whose);
+    const go = pipe();
+    const begun = await begin(`{ ${seen}; } >/out/seen`, {
+      fds: { go: go.read },
+      config: (config) => ({
+        ...nameless(config),
+        root: { ...config.root, readonly: true },
+        process: { ...config.process, cwd: "/tmp" },
+        linux: {
+          ...config.linux,
+          namespaces: [
+            ...config.linux.namespaces.filter(({ type }) => type === "pid" || type === "ipc"),
+            ...(mount === undefined ? [] : [mount]),
+          ],
+        },
+      }),
+      sandbox: { gates: { exec: "go" } },
+    });
+    writeSync(go.write, "x");
+    for (const fd of [go.read, go.write]) closeSync(fd);
+    expect(await finish(begun)).toBe(0);
+    const [namespace, ...rest] = written("seen").split("\n");
+    expect(namespace).toBe(namespaceOf(whose, "mnt"));
+    expect(rest.join(" ")).toMatch(/^\/out \/proc\/self .*\bbin\b.* \/tmp 0$/);
+    expect(mountsOf(whose)).toBe(before);
+  }
+
+  test("the runtime's: the box is a directory in it, and nothing of it is mounted there", async () => {
+    await look(undefined, "self");
+  });
+
+  test("one that is joined: nobody else's root is changed", async () => {
+    await using neighbour = await openNeighbour(["mount"]);
+    await look({ type: "mount", path: neighbour.path("mount") }, neighbour.pid);
   });
 });
 

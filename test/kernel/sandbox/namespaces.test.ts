@@ -9,7 +9,9 @@ import { type Launched, launch } from "../../../src/launch/launch.ts";
 import { beginPlan, type PlanBuilder } from "../../../src/launch/plan.ts";
 import type { Namespace, NamespaceType } from "../../../src/oci/runtime.ts";
 import type { NamespaceInput } from "../../../src/sandbox/input.ts";
+import { sharesMounts } from "../../../src/sandbox/mount-namespace.ts";
 import { namespaceFiles, namespaceTypes } from "../../../src/sandbox/namespace-flags.ts";
+import { mountNamespaceFd } from "../../../src/sandbox/numbers.ts";
 import { planNamespaces } from "../../../src/sandbox/plan-namespaces.ts";
 import { executeBusybox, outputFile, pipe, readUntil } from "../../helpers/launch-plans.ts";
 import { type Neighbour, openNeighbour } from "../../helpers/neighbour.ts";
@@ -53,11 +55,20 @@ async function begin(
 
 const shell = (script: string) => (plan: PlanBuilder) => executeBusybox(plan, ["sh", "-c", script]);
 
+/** As a box does when it has built its root, in a mount namespace of its own. */
+const returned = (script: string) => (plan: PlanBuilder) => {
+  plan.syscall("go back", "setns", [mountNamespaceFd, 0]);
+  shell(script)(plan);
+};
+
 /** What a script prints that runs in these namespaces. */
 async function output(namespaces: readonly Namespace[], script: string, changes: Changes = {}): Promise<string> {
   const file = outputFile();
   try {
-    const { launched } = await begin(namespaces, shell(script), { stdio: ["ignore", file.fd, "inherit"], ...changes });
+    const { launched } = await begin(namespaces, (sharesMounts(namespaces) ? returned : shell)(script), {
+      stdio: ["ignore", file.fd, "inherit"],
+      ...changes,
+    });
     const status = await launched.wait();
     if (status !== 0) throw new Error(`status ${status}: ${file.text()}`);
     return file.text().trim();
@@ -265,16 +276,17 @@ describe("who looks after the process", () => {
   );
 
   test("a process that was begun through another one ends with its supervisor", async () => {
-    const input = pipe();
+    const [input, written] = [pipe(), pipe()];
     await using neighbour = await openNeighbour([...along, "uts"]);
     const namespaces: Namespace[] = [...along, "uts" as const].map((type) => ({ type, path: neighbour.path(type) }));
-    const { launched, pid } = await begin([...namespaces, { type: "mount" }], shell("read line"), {
-      stdio: [input.read, "ignore", "inherit"],
+    const { launched, pid } = await begin([...namespaces, { type: "mount" }], shell("echo up; read line"), {
+      stdio: [input.read, written.write, "inherit"],
     });
-    closeSync(input.read);
+    for (const fd of [input.read, written.write]) closeSync(fd);
+    await readUntil(written.read, /up/);
     process.kill(launched.pid, "SIGKILL");
     await gone([pid]);
-    closeSync(input.write);
+    for (const fd of [input.write, written.read]) closeSync(fd);
     await launched.wait();
   });
 

@@ -249,6 +249,11 @@ test("with one id of our own, supplementary groups are asked for but may be deni
 });
 
 describe("what cannot be done is refused", () => {
+  test("a host name without a uts namespace, which would be the host's", () => {
+    const namespaces = plainConfig.linux.namespaces.filter(({ type }) => type !== "uts");
+    expect(failureOf(() => planBox(sandboxInput({ config: withProcess({}, { namespaces }) }))).code).toBe("BAD_CONFIG");
+  });
+
   test("a limit or a capability that does not exist", () => {
     const rlimits = [{ type: "RLIMIT_FUN", soft: 1, hard: 1 }];
     expect(failureOf(() => planLines({ config: withProcess({ rlimits }) })).code).toBe("BAD_CONFIG");

@@ -51,12 +51,16 @@ describe("what cannot be done is refused", () => {
   const refused = (namespaces: readonly Namespace[], changes: Partial<NamespaceInput> = {}) =>
     failureOf(() => plan(namespaces, [], changes));
 
-  test("the mount namespace of the host", () => {
-    expect(refused([{ type: "user" }, { type: "pid" }])).toMatchObject({
-      code: "BAD_CONFIG",
-      step: "read linux.namespaces",
-      because: expect.stringContaining("mount namespace"),
-    });
+  test("a mount namespace that was there before, with a new user namespace that has no rights over it", () => {
+    for (const namespaces of [
+      [{ type: "user" }, { type: "pid" }],
+      [{ type: "user" }, { type: "mount", path: "/m" }],
+    ] as const)
+      expect(refused(namespaces)).toMatchObject({
+        code: "BAD_CONFIG",
+        step: "read linux.namespaces",
+        because: expect.stringContaining("mount namespace"),
+      });
   });
 
   test("an ordinary user's box without a user namespace", () => {
