@@ -101,14 +101,14 @@ export const runFlags = {
     group: inGroup.files,
     valueHint: "[SOURCE:]TARGET[:OPTIONS]",
     completes: "files",
-    description: "Mount a host directory or file (ro, rw, rprivate …)",
+    description: "Mount a volume by its name, or a host directory or file (ro, rw, nocopy, rprivate …)",
   },
   mount: {
     type: "string",
     multiple: true,
     group: inGroup.files,
     valueHint: "type=…,source=…,target=…",
-    description: "Mount as key=value pairs: type bind or tmpfs",
+    description: "Mount as key=value pairs: type volume, bind or tmpfs",
   },
   tmpfs: {
     type: "string",

@@ -124,6 +124,18 @@ test("top: docker's columns, or those of ps(1)", async () => {
   expect((await home.run(["top", "web", "-o", "args"])).stderr).toContain("PID must be among");
 });
 
+test("ports that are published, wherever one looks", async () => {
+  await using served = await sleepingBox(box, "served", ["--network", "slirp4netns", "-p", "127.0.0.1:0:80"]);
+  const [, port = ""] = (await home.ok(["port", "served"])).match(/^80\/tcp -> 127\.0\.0\.1:(\d+)\n$/) ?? [];
+  expect(Number(port)).toBeGreaterThan(0);
+  expect(await home.ok(["port", "served", "80"])).toBe(`127.0.0.1:${port}\n`);
+  const idiom = '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}} {{.NetworkSettings.IPAddress}}';
+  expect(await home.ok(["inspect", "-f", idiom, "served"])).toBe(`${port} 10.0.2.100\n`);
+  expect(await home.ok(["ps", "--format", "{{.Ports}}", "--filter", "publish=80"])).toBe(`127.0.0.1:${port}->80/tcp\n`);
+  expect((await home.run(["port", "served", "81"])).stderr).toContain("it is not published");
+  served.kill("SIGKILL");
+});
+
 test("rename: under the new name at once, the old one is free", async () => {
   await home.ok(["run", "--name", "before", "--network", "none", image, "true"]);
   expect(await home.ok(["rename", "before", "after"])).toBe("");
