@@ -1,5 +1,5 @@
 /** The processes of a control group: who they are, freezing, thawing, signalling and killing all of them. */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { O_CLOEXEC, O_WRONLY } from "../../ffi/constants.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { directoryOf } from "./controllers.ts";
@@ -133,6 +133,7 @@ export async function signalCgroup(cgroup: Cgroup, signal: number): Promise<void
  * is frozen, so that nobody forks, killed, and thawed to die. They are gone a moment later: `removeCgroup` waits for it.
  */
 export async function killCgroup(cgroup: Cgroup): Promise<void> {
+  if (!cgroup.directories.some((directory) => existsSync(directory))) return;
   const unified = unifiedDirectory(cgroup);
   if (unified !== undefined && tryKillFile(cgroup, unified)) return;
   const freezer = findFreezer(cgroup);

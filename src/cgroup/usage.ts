@@ -91,7 +91,8 @@ function memoryV1(directory: string): CgroupUsage["memory"] {
     swapLimit: bothLimit === undefined || limit === undefined ? undefined : bothLimit - limit,
     kernel: readNumber(directory, "memory.kmem.usage_in_bytes") ?? 0,
     kernelTCP: readNumber(directory, "memory.kmem.tcp.usage_in_bytes"),
-    failures: readNumber(directory, "memory.failcnt") ?? 0,
+    // The limit that was hit first has counted: with the same for both it is that of memory and swap together.
+    failures: (readNumber(directory, "memory.failcnt") ?? 0) + (readNumber(directory, "memory.memsw.failcnt") ?? 0),
     oomKills: readTable(directory, "memory.oom_control")["oom_kill"] ?? 0,
     raw,
   };
