@@ -1,6 +1,16 @@
 /** The root file system, its propagation, masked and read-only paths, control groups (runtime-spec config.md, config-linux.md). */
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
 import { mknodat } from "../../../../ffi/libc.ts";
@@ -143,9 +153,10 @@ describe.if(host.uid === 0)("as root", () => {
       ] as const) {
         const out = sharedDirectory(workshop);
         for (const name of ["ready", "go"]) mknodat(AT_FDCWD, join(out, name), S_IFIFO | 0o666, 0);
+        // Open for both: it does not wait for the other end, which a box that fails never opens.
+        const go = openSync(join(out, "go"), "r+");
         const mounts = [{ destination: "/out", type: "bind", source: out, options: ["rbind"] }];
-        const script =
-          "echo > /out/ready; cat /out/go > /dev/null; grep -c ' /later ' /proc/self/mountinfo > /out/text";
+        const script = "echo > /out/ready; read line < /out/go; grep -c ' /later ' /proc/self/mountinfo > /out/text";
         const input = ociInput(workshop, ["/bin/sh", "-c", script], {
           kind: "no user namespace",
           root,
@@ -154,11 +165,12 @@ describe.if(host.uid === 0)("as root", () => {
         });
         const container = await create(input);
         container.start();
-        readFileSync(join(out, "ready"));
+        await Promise.race([$`timeout 20 head -c 1 ${out}/ready`.quiet(), container.launched.wait()]);
         await $`mount -t tmpfs tmpfs ${root}/later`.quiet();
-        writeFileSync(join(out, "go"), "");
+        writeSync(go, "go\n");
         await container.launched.wait();
         await $`umount ${root}/later`.quiet();
+        closeSync(go);
         expect(readFileSync(join(out, "text"), "utf8").trim()).toBe(arrives);
       }
     } finally {
