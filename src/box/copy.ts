@@ -1,6 +1,7 @@
 /** `devbox cp`: files between a box and this machine, or a tar stream. */
 import { closeSync } from "node:fs";
 import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { pidfdOpen, pipe2 } from "../../ffi/libc.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
@@ -21,6 +22,7 @@ import {
 import type { Stdio } from "../launch/launch.ts";
 import { boxState, isAlive } from "../store/box-state.ts";
 import { findBox, lockEndedBox } from "../store/boxes.ts";
+import type { Lock } from "../store/locks.ts";
 import { openStore } from "../store/open.ts";
 import { processStartTime } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
@@ -67,7 +69,7 @@ export async function copyFiles(
   }
   const store = openStore(context.env);
   const facts = readHostFacts(context.env);
-  using place = openPlace(store, facts, end.box);
+  using place = await openPlace(context, store, facts, end.box);
   const inBox = (task: CopyTask, stdio: readonly [Stdio, Stdio]): CopyWorker =>
     startPlannedCopier(place.copier, task, stdio);
   const pack: PackRequest = { path: packPath(from, options), shown: shownEnd(from), follow: options.follow };
@@ -142,18 +144,29 @@ interface Place extends Disposable {
   readonly copier: PlanCopier;
 }
 
-function openPlace(store: Store, facts: HostFacts, name: string): Place {
-  const { paths, record } = findBox(store, name);
-  const state = boxState(store, record);
-  if (isAlive(state)) return openRunning(state);
-  const lock = lockEndedBox(paths);
-  if (lock === undefined) {
-    throw new DevboxError("BOX_RUNNING", {
-      step: `copy files of the box ${name}`,
-      because: "it is being started or cleaned up just now",
-      hint: "try again in a moment",
-    });
+/** How long a box that neither runs nor rests is waited for: another copy, or its start, may take a while. */
+const patienceMs = 10_000;
+const pauseMs = 20;
+
+async function openPlace({ signal }: Context, store: Store, facts: HostFacts, name: string): Promise<Place> {
+  for (const deadline = performance.now() + patienceMs; ; ) {
+    const { paths, record } = findBox(store, name);
+    const state = boxState(store, record);
+    if (isAlive(state) && state.status !== "restarting") return openRunning(state);
+    const lock = lockEndedBox(paths);
+    if (lock !== undefined) return openResting(store, facts, paths, lock);
+    if (performance.now() > deadline) {
+      throw new DevboxError("BOX_RUNNING", {
+        step: `copy files of the box ${name}`,
+        because: "it neither runs nor rests: it is being started, cleaned up, or waits to be started again",
+        hint: "stop it, or try again in a moment",
+      });
+    }
+    await delay(pauseMs, undefined, { signal });
   }
+}
+
+function openResting(store: Store, facts: HostFacts, paths: BoxPaths, lock: Lock): Place {
   try {
     return { copier: restingCopier(store, facts, paths), [Symbol.dispose]: () => lock.remove() };
   } catch (error) {

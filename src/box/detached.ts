@@ -8,6 +8,7 @@ import { socketpair } from "../../ffi/socket.ts";
 import { openProcs } from "../cgroup/processes.ts";
 import type { Context } from "../core/context.ts";
 import { selfCommand } from "../host/self.ts";
+import type { Launched } from "../launch/launch.ts";
 import type { IdMap, Namespace } from "../oci/runtime.ts";
 import { begin } from "../runtime/begin.ts";
 import { endCgroup } from "../runtime/container-cgroup.ts";
@@ -86,8 +87,9 @@ export async function startDetached(context: Context, around: Surroundings, box:
       watchExec: true,
       cgroups: procs,
     });
-    const { sandbox, settings } = await box.prepare();
-    container = await complete(beginning, {
+    const begun = { ...beginning, launched: endedAtOnce(beginning.launched) };
+    const { sandbox, settings } = await orEnd(begun.launched, box.prepare());
+    container = await complete(begun, {
       id: paths.id,
       bundle: paths.directory,
       sandbox: withSize(sandbox, options.tty),
@@ -113,6 +115,30 @@ export async function startDetached(context: Context, around: Surroundings, box:
     throw error;
   } finally {
     for (const fd of [...procs, ...pair]) closeSync(fd);
+  }
+}
+
+/**
+ * Whoever gives the box up waits for its launcher, which would become `devbox __ended`, and wait for whoever starts the box: so it
+ * is not left to end by itself. What failed has been reported before.
+ */
+function endedAtOnce(launched: Launched): Launched {
+  return {
+    ...launched,
+    wait() {
+      launched.kill(SIGKILL);
+      return launched.wait();
+    },
+  };
+}
+
+/** The same where nobody has come to wait for it yet. */
+async function orEnd<T>(launched: Launched, made: Promise<T>): Promise<T> {
+  try {
+    return await made;
+  } catch (error) {
+    launched.kill(SIGKILL);
+    throw error;
   }
 }
 

@@ -53,6 +53,20 @@ test("a command that is not there is the error of run, and nothing is left", asy
   expect((await home.run(["run", "--rm", "--network", "none", "--name", "none", image, "true"])).exitCode).toBe(0);
 });
 
+test("what fails later is the error of run as well: a port that is taken, a working directory that is none", async () => {
+  const before = boxesOnDisk(home);
+  await using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+  const taken = await home.run(["run", "-d", "-p", `127.0.0.1:${server.port}:80`, image, "true"]);
+  expect(taken).toMatchObject({ exitCode: 125, stdout: "" });
+  expect(taken.stderr).toContain(String(server.port));
+  const nowhere = await home.run(["run", "-d", "--network", "none", "-w", "/etc/passwd", image, "true"]);
+  expect(nowhere).toMatchObject({ exitCode: 125, stdout: "" });
+  expect(nowhere.stderr).toContain("/etc/passwd");
+  const nobody = await home.run(["run", "-d", "--network", "none", "-u", "nosuch", image, "true"]);
+  expect(nobody).toMatchObject({ exitCode: 125, stdout: "" });
+  expect(boxesOnDisk(home)).toEqual(before);
+});
+
 test("--cidfile gets the id, and must be new", async () => {
   const file = join(home.directory, "cid");
   const id = await start("true", ["--cidfile", file]);
