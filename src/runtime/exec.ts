@@ -15,7 +15,8 @@ import { pipesToGive, startedPid } from "./started.ts";
 import type { ExecRequest, ExecutedProcess } from "./types.ts";
 
 /**
- * Starts the process; returns when its command is executed.
+ * Starts the process. Returns when its command is executed, or one that is tied to us when it is under way: then `wait` tells what
+ * failed.
  * @throws DevboxError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, LAUNCH_FAILED, CONTAINER_STATE where the container has ended
  */
 export async function execInContainer(request: ExecRequest): Promise<ExecutedProcess> {
@@ -64,7 +65,8 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
   const pid = await startedPid(launched);
   const master = console?.receive();
   try {
-    await launched.executed();
+    // Who waits for it to the end hears of a failure then, and saves the detour.
+    if (supervision === "orphaned") await launched.executed();
     return { pid, terminal: master, launched };
   } catch (error) {
     if (master !== undefined) closeSync(master);

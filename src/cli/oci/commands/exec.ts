@@ -57,7 +57,6 @@ export default ({ root, facts, log }: Around) =>
     async run(values) {
       const detach = values.detach === true;
       const consoleSocket = values["console-socket"] || undefined;
-      using signals = forwardSignals();
       const executed = await execProcess({
         root,
         id: values.id,
@@ -76,6 +75,7 @@ export default ({ root, facts, log }: Around) =>
       const pidFile = values["pid-file"] || undefined;
       if (pidFile !== undefined) writeFileSync(pidFile, String(executed.pid));
       if (detach) return 0;
+      using signals = forwardSignals();
       signals.to((signal) => sendSignal(executed.pid, signal));
       return await waitForEnd(executed);
     },
