@@ -1,143 +1,20 @@
 /** A further process in a box that runs, on the real kernel: where it is, who it is, and what it cannot be led to. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  readSync,
-  symlinkSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, symlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { O_DIRECTORY, O_PATH, SOCK_STREAM } from "../../../ffi/constants.ts";
-import { pidfdOpen } from "../../../ffi/libc.ts";
 import { receiveDescriptors, socketpair } from "../../../ffi/socket.ts";
-import { type Launched, launch } from "../../../src/launch/launch.ts";
-import type { Capabilities, NamespaceType, RuntimeProcess } from "../../../src/oci/runtime.ts";
-import { type Container, create } from "../../../src/runtime/create.ts";
-import type { ExecInput } from "../../../src/sandbox/input.ts";
-import {
-  joinableNamespaces,
-  type NamespaceLinks,
-  namespaceFiles,
-  namespaceTypes,
-} from "../../../src/sandbox/namespace-flags.ts";
+import { launch } from "../../../src/launch/launch.ts";
+import type { NamespaceType } from "../../../src/oci/runtime.ts";
+import { namespaceFiles, namespaceTypes } from "../../../src/sandbox/namespace-flags.ts";
 import { planBox } from "../../../src/sandbox/plan-create.ts";
-import { planExec } from "../../../src/sandbox/plan-exec.ts";
 import { planNamespaces } from "../../../src/sandbox/plan-namespaces.ts";
-import { type BoxSettings, boxInput, host, openWorkshop, type Workshop } from "../../helpers/busybox-box.ts";
+import { type BoxSettings, boxInput, host, openWorkshop } from "../../helpers/busybox-box.ts";
+import { type Box, commandOf, failure, links, openBox, output, start } from "../../helpers/exec-box.ts";
 import { outputFile, pipe, readUntil } from "../../helpers/launch-plans.ts";
 import { gone, namespaceOf } from "../../helpers/processes.ts";
 
 const isRoot = host.uid === 0;
-
-interface Box extends AsyncDisposable {
-  readonly container: Container;
-  readonly workshop: Workshop;
-  readonly input: ReturnType<typeof boxInput>;
-}
-
-/** A box whose command runs, and waits for its end. */
-async function openBox(
-  settings: BoxSettings = {},
-  prepare: (root: string) => void = () => {},
-  script = "",
-): Promise<Box> {
-  const workshop = openWorkshop();
-  prepare(workshop.root);
-  const up = join(workshop.root, "tmp/up");
-  Bun.spawnSync(["mkfifo", up]);
-  const { read, write } = pipe();
-  const command = ["/bin/sh", "-c", `${script}\necho up >/tmp/up\nread line`];
-  const input = { ...boxInput(workshop, command, settings), stdin: read };
-  const container = await create(input);
-  closeSync(read);
-  container.start();
-  // Before its command runs, the box is not whole: who joins it then is still in the root of the host.
-  const ended = container.launched.wait();
-  const isUp = await Promise.race([Bun.$`cat ${up}`.text(), ended]);
-  if (isUp !== "up\n") throw new Error(`the box did not come up: status ${isUp}`);
-  return {
-    container,
-    workshop,
-    input,
-    async [Symbol.asyncDispose]() {
-      closeSync(write);
-      await ended;
-      await workshop[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const links = (pid: number | "self"): NamespaceLinks =>
-  Object.fromEntries(namespaceTypes.map((type) => [type, readlinkSync(`/proc/${pid}/ns/${namespaceFiles[type]}`)]));
-
-const all = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL"];
-const capabilities: Capabilities = { bounding: all, effective: all, permitted: all, inheritable: [], ambient: [] };
-
-function process_(changes: Partial<RuntimeProcess> = {}): RuntimeProcess {
-  return { cwd: "/", args: ["sh", "-c", ":"], env: ["PATH=/bin"], user: { uid: 0, gid: 0 }, capabilities, ...changes };
-}
-
-type Changes = Partial<ExecInput> & {
-  readonly fds?: Readonly<Record<string, number>>;
-  readonly stdio?: readonly [number | "ignore", number | "ignore", number | "inherit"];
-};
-
-function start(
-  box: Box,
-  process: RuntimeProcess,
-  { fds = {}, stdio = ["ignore", "ignore", "inherit"], ...changes }: Changes = {},
-): Launched {
-  const target = pidfdOpen(box.container.pid);
-  const plan = planExec({
-    process,
-    seccomp: undefined,
-    facts: host,
-    join: joinableNamespaces(links("self"), links(box.container.pid)),
-    idMap: box.input.sandbox.idMap,
-    supervision: { kind: "tied" },
-    cgroups: [],
-    held: [],
-    pipes: [],
-    ...changes,
-  });
-  const launched = launch(plan, { fds: { target, ...fds }, stdio });
-  closeSync(target);
-  return launched;
-}
-
-/** What a script prints that is executed in the box. */
-async function output(
-  box: Box,
-  script: string,
-  process: Partial<RuntimeProcess> = {},
-  changes: Changes = {},
-): Promise<string> {
-  const file = outputFile();
-  const launched = start(box, process_({ args: ["sh", "-c", script], ...process }), {
-    stdio: ["ignore", file.fd, file.fd],
-    ...changes,
-  });
-  try {
-    const status = await launched.wait();
-    if (status !== 0) throw new Error(`status ${status}: ${file.text()}`);
-    return file.text().trim();
-  } finally {
-    closeSync(file.fd);
-  }
-}
-
-const failure = (box: Box, process: Partial<RuntimeProcess>): Promise<unknown> =>
-  start(box, process_(process))
-    .wait()
-    .then(
-      (status) => new Error(`status ${status}`),
-      (error: unknown) => error,
-    );
 
 let box: Box;
 beforeAll(async () => {
@@ -170,7 +47,7 @@ describe("where it is", () => {
 
   test("its pid is told as the host counts", async () => {
     const { read, write } = pipe();
-    const launched = start(box, process_({ args: ["sh", "-c", "read line"] }), { stdio: [read, "ignore", "inherit"] });
+    const launched = start(box, commandOf({ args: ["sh", "-c", "read line"] }), { stdio: [read, "ignore", "inherit"] });
     closeSync(read);
     const event = await launched.nextEvent();
     expect(event?.event).toBe("started");
@@ -183,7 +60,7 @@ describe("where it is", () => {
 
   test("in its control groups before anything of it runs", async () => {
     const file = outputFile();
-    const launched = start(box, process_(), { fds: { group: file.fd }, cgroups: ["group"] });
+    const launched = start(box, commandOf(), { fds: { group: file.fd }, cgroups: ["group"] });
     const event = await launched.nextEvent();
     await launched.wait();
     expect(file.text().replace(/\0+$/, "")).toBe(String(event?.value));
@@ -252,7 +129,7 @@ describe("what comes of the host with it", () => {
 
   test("they end with the command's use of them, not with its supervisor", async () => {
     const [input, given] = [pipe(), pipe()];
-    const launched = start(box, process_({ args: ["sh", "-c", "exec 3>&-; read line"] }), {
+    const launched = start(box, commandOf({ args: ["sh", "-c", "exec 3>&-; read line"] }), {
       fds: { "preserved-0": given.write },
       preservedFds: 1,
       stdio: [input.read, "ignore", "inherit"],
@@ -265,7 +142,7 @@ describe("what comes of the host with it", () => {
 
   test("a command that is not there is reported, and to nobody else, also with descriptors in that place", async () => {
     const files = [outputFile(), outputFile()];
-    const launched = start(box, process_({ args: ["nothing"] }), {
+    const launched = start(box, commandOf({ args: ["nothing"] }), {
       fds: { "preserved-0": files[0]?.fd ?? -1, "preserved-1": files[1]?.fd ?? -1 },
       preservedFds: 2,
     });
@@ -327,14 +204,14 @@ describe("a box that is being created", () => {
 
 describe("its end", () => {
   test("is told as its status; of a signal as 128 + n", async () => {
-    expect(await start(box, process_({ args: ["sh", "-c", "exit 7"] })).wait()).toBe(7);
-    expect(await start(box, process_({ args: ["sh", "-c", "kill -9 $$"] })).wait()).toBe(137);
+    expect(await start(box, commandOf({ args: ["sh", "-c", "exit 7"] })).wait()).toBe(7);
+    expect(await start(box, commandOf({ args: ["sh", "-c", "kill -9 $$"] })).wait()).toBe(137);
   });
 
   test("comes with the supervisor's, unless it is orphaned", async () => {
     for (const kind of ["tied", "orphaned"] as const) {
       const [input, written] = [pipe(), pipe()];
-      const launched = start(box, process_({ args: ["sh", "-c", "echo up; read line; echo $line"] }), {
+      const launched = start(box, commandOf({ args: ["sh", "-c", "echo up; read line; echo $line"] }), {
         supervision: { kind },
         stdio: [input.read, written.write, "inherit"],
       });
@@ -363,7 +240,7 @@ describe("a terminal", () => {
     const script = "tty; stty size; stat -c %u $(tty); ls -l /proc/self/fd/0 | grep -c /dev/pts/; echo done";
     const launched = start(
       box,
-      process_({ terminal: true, consoleSize: { height: 33, width: 99 }, args: ["sh", "-c", script] }),
+      commandOf({ terminal: true, consoleSize: { height: 33, width: 99 }, args: ["sh", "-c", script] }),
       { fds: { console: theirs }, stdio: ["ignore", "ignore", "inherit"], blockingConsole: true },
     );
     closeSync(theirs);
@@ -385,7 +262,7 @@ describe("a terminal", () => {
       "mount -t tmpfs x /dev/pts; touch /dev/pts/ptmx",
     );
     const [ours, theirs] = socketpair(SOCK_STREAM);
-    const launched = start(hostile, process_({ terminal: true }), { fds: { console: theirs } });
+    const launched = start(hostile, commandOf({ terminal: true }), { fds: { console: theirs } });
     closeSync(theirs);
     const error = await launched.wait().catch((each: unknown) => each);
     expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: expect.stringMatching(/^open a terminal/) });
