@@ -4,10 +4,9 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pidfdOpen, pipe2 } from "../../ffi/libc.ts";
 import type { Context } from "../core/context.ts";
-import { DevboxError } from "../core/errors.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
-import { readHostFacts } from "../host/read-facts.ts";
 import {
   type CopyTask,
   type CopyWorker,
@@ -23,12 +22,12 @@ import type { Stdio } from "../launch/launch.ts";
 import { boxState, isAlive } from "../store/box-state.ts";
 import { findBox, lockEndedBox } from "../store/boxes.ts";
 import type { Lock } from "../store/locks.ts";
-import { openStore } from "../store/open.ts";
 import { processStartTime } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { holdsFiles, readBoxConfig } from "./config-file.ts";
 import { joinedCopier, mountedCopier } from "./copy-places.ts";
 import { readSettings } from "./settings.ts";
+import { openSettled } from "./settled.ts";
 
 /** One end of a copy. */
 export type CopyEnd =
@@ -67,8 +66,8 @@ export async function copyFiles(
       hint: "one of the two is BOX:PATH, the other a path of this machine, or - for a tar stream",
     });
   }
-  const store = openStore(context.env);
-  const facts = readHostFacts(context.env);
+  // What nobody watches any more is written down as ended: then it rests.
+  const { store, facts } = openSettled(context);
   using place = await openPlace(context, store, facts, end.box);
   const inBox = (task: CopyTask, stdio: readonly [Stdio, Stdio]): CopyWorker =>
     startPlannedCopier(place.copier, task, stdio);
@@ -152,9 +151,13 @@ async function openPlace({ signal }: Context, store: Store, facts: HostFacts, na
   for (const deadline = performance.now() + patienceMs; ; ) {
     const { paths, record } = findBox(store, name);
     const state = boxState(store, record);
-    if (isAlive(state) && state.status !== "restarting") return openRunning(state);
-    const lock = lockEndedBox(paths);
-    if (lock !== undefined) return openResting(store, facts, paths, lock);
+    if (isAlive(state)) {
+      const running = openRunning(state);
+      if (running !== undefined) return running;
+    } else {
+      const lock = lockEndedBox(paths);
+      if (lock !== undefined) return openResting(store, facts, paths, lock);
+    }
     if (performance.now() > deadline) {
       throw new DevboxError("BOX_RUNNING", {
         step: `copy files of the box ${name}`,
@@ -175,17 +178,26 @@ function openResting(store: Store, facts: HostFacts, paths: BoxPaths, lock: Lock
   }
 }
 
-function openRunning({ pid, startTime, name }: BoxRecord): Place {
-  const ended = (): DevboxError =>
-    new DevboxError("COPY_FAILED", { step: `enter the box ${name}`, because: "it has ended just now" });
-  if (pid === undefined) throw ended();
-  const pidfd = pidfdOpen(pid);
+/** undefined: it has ended, though its record does not say so yet; or it waits to be started again. */
+function openRunning({ pid, startTime }: BoxRecord): Place | undefined {
+  const pidfd = pid === undefined ? undefined : pidfdOrNothing(pid);
+  if (pid === undefined || pidfd === undefined) return undefined;
   // Looked at when the descriptor is there, which stays with its process.
-  if (startTime !== undefined && processStartTime(pid) !== startTime) {
+  const started = processStartTime(pid);
+  if (started === undefined || (startTime !== undefined && started !== startTime)) {
     closeSync(pidfd);
-    throw ended();
+    return undefined;
   }
   return { copier: joinedCopier({ pid, pidfd }), [Symbol.dispose]: () => closeSync(pidfd) };
+}
+
+function pidfdOrNothing(pid: number): number | undefined {
+  try {
+    return pidfdOpen(pid);
+  } catch (error) {
+    if (errnoName(error) === "ESRCH") return undefined;
+    throw error;
+  }
 }
 
 function restingCopier(store: Store, facts: HostFacts, paths: BoxPaths): PlanCopier {

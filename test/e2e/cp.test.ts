@@ -156,6 +156,10 @@ test("a box that does not run: both ways, its volumes too, and nothing stays mou
   expect(readFileSync(join(home.store, "volumes/rest/_data/f"), "utf8")).toBe("later");
   expect(readdirSync(join(home.store, "boxes/.live")).length).toBe(1);
   expect(await inBox("resting:/root/f")).toBe("later");
+  // One mount at a time: others wait.
+  const many = Array.from({ length: 5 }, (_, index) => home.ok(["cp", join(source, "f"), `resting:/root/f${index}`]));
+  await Promise.all(many);
+  expect(await inBox("resting:/root/f4")).toBe("later");
   expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(home.store);
 });
 
