@@ -209,7 +209,7 @@ describe("what cannot be created leaves nothing", () => {
 
 test("an init process is left to the subreaper above whoever called", async () => {
   const [id, bundle, pidFile] = [oci.id(), await oci.bundle(sleeper), join(oci.home.directory, "subreaper.pid")];
-  const fixture = join(import.meta.dir, "../fixtures/oci/subreaper.ts");
+  const fixture = new URL("../fixtures/oci/subreaper.ts", import.meta.url).pathname;
   const create = [devboxBinary(), "oci", "--root", oci.root, "create", "--bundle", bundle, "--pid-file", pidFile, id];
   const child = Bun.spawn([process.execPath, fixture, pidFile, ...create], { env: oci.home.env, stdout: "pipe" });
   const lines = (await new Response(child.stdout).text())

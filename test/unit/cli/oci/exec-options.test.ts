@@ -29,9 +29,7 @@ const read = (options: Partial<ExecOptions>, of = config) => readExecProcess({ .
 
 describe("what exec runs", () => {
   test("the container's own process with another command, and no terminal unless asked for", async () => {
-    expect(await read({})).toEqual({ ...config.process, args: ["ls", "-l"], terminal: false } as ReturnType<
-      typeof read
-    >);
+    expect(await read({})).toMatchObject({ ...config.process, args: ["ls", "-l"], terminal: false });
   });
 
   test.each<[string, Partial<ExecOptions>, object]>([
