@@ -165,10 +165,11 @@ describe.if(host.uid === 0)("as root", () => {
         });
         const container = await create(input);
         container.start();
-        await Promise.race([$`timeout 20 head -c 1 ${out}/ready`.quiet(), container.launched.wait()]);
+        const ended = container.launched.wait();
+        await Promise.race([$`timeout 20 head -c 1 ${out}/ready`.quiet(), ended]);
         await $`mount -t tmpfs tmpfs ${root}/later`.quiet();
         writeSync(go, "go\n");
-        await container.launched.wait();
+        await ended;
         await $`umount ${root}/later`.quiet();
         closeSync(go);
         expect(readFileSync(join(out, "text"), "utf8").trim()).toBe(arrives);
