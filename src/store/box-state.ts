@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "./locks.ts";
 import { boxPaths } from "./paths.ts";
-import { type ProcessIdentity, processStartTime } from "./process-identity.ts";
+import { type ProcessIdentity, processStartTime, readBootId } from "./process-identity.ts";
 import type { BoxHealth, BoxPaths, BoxRecord, Store } from "./types.ts";
 
 /** 128 + SIGKILL: nobody saw how the box ended, but its supervisor was killed and took it along. */
@@ -83,7 +83,7 @@ export function isAlive({ status }: Pick<BoxRecord, "status">): boolean {
 /** The init process of the box, if the one that was recorded still lives. */
 export function initProcess({ pid, startTime, bootId }: BoxRecord): ProcessIdentity | undefined {
   if (pid === undefined || startTime === undefined || bootId === undefined) return undefined;
-  return processStartTime(pid) === startTime ? { pid, startTime, bootId } : undefined;
+  return processStartTime(pid) === startTime && readBootId() === bootId ? { pid, startTime, bootId } : undefined;
 }
 
 /** The launcher that watches the box. */
