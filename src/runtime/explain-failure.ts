@@ -1,5 +1,17 @@
 /** Failures of a box's plan for which there is more to say than the errno: whose fault it is, and what to do. */
-import { describeErrno, EACCES, EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, errnoNameOf } from "../../ffi/errno.ts";
+import {
+  describeErrno,
+  EACCES,
+  EAGAIN,
+  EINVAL,
+  ELOOP,
+  ENOENT,
+  ENOTDIR,
+  ENOTTY,
+  EPERM,
+  EROFS,
+  errnoNameOf,
+} from "../../ffi/errno.ts";
 import type { SyscallName } from "../../ffi/syscalls.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { LaunchFailure } from "../launch/failure.ts";
@@ -59,6 +71,23 @@ function explainStep({ label: step, op, errno, cause }: LaunchFailure): DevboxEr
 
 /** The first that fits counts. */
 const rules: readonly Rule[] = [
+  {
+    labels: /^join linux\.namespaces\[/,
+    errnos: [EINVAL, ENOTTY],
+    because: "what lies there is no namespace of that type",
+    hint: "name the file of a namespace: /proc/PID/ns/TYPE, or what it is bound to (ip-netns(8): /run/netns/NAME)",
+  },
+  {
+    labels: /^join linux\.namespaces\[/,
+    errnos: [EPERM],
+    hint: "a namespace can be joined by whoever is root of the user namespace that it belongs to: join that one as well",
+  },
+  {
+    labels: /^enter the root of the container: /,
+    errnos: [EAGAIN],
+    because: "its command does not run yet",
+    hint: "try again in a moment",
+  },
   {
     labels: /^(?:open|set) the sysctl /,
     errnos: [EACCES, EPERM, ENOENT],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, EROFS, SyscallError } from "../../../ffi/errno.ts";
+import { EACCES, EAGAIN, EINVAL, ENOENT, ENOTDIR, EPERM, EROFS, SyscallError } from "../../../ffi/errno.ts";
 import type { Op } from "../../../ffi/launcher/wire.ts";
 import { explainFailure } from "../../../src/runtime/explain-failure.ts";
 
@@ -55,6 +55,9 @@ describe("a step with a hint", () => {
     ["enter the working directory /etc/passwd", ENOTDIR, "-w DIR"],
     ["enter the mount point /etc/passwd", ENOTDIR, "only on a directory"],
     ["bind /box/hosts on /etc/hosts", EINVAL, "a file"],
+    ["join linux.namespaces[1].path /x as uts namespace", EINVAL, "/proc/PID/ns/TYPE"],
+    ["join linux.namespaces[1].path /x as uts namespace", EPERM, "join that one as well"],
+    ["enter the root of the container: it has none yet", EAGAIN, "try again"],
   ])("%s", (label, errno, hint) => {
     const error = explained(label, errno);
     expect(error).toMatchObject({ code: "LAUNCH_FAILED", step: label, cause });
