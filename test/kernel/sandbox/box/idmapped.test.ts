@@ -1,6 +1,6 @@
 /** Mounts with id maps of their own: what root may on the host's file systems, and what everybody may on those of the box. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
 import { defaultIdMap } from "../../../../src/host/id-map.ts";
@@ -117,6 +117,22 @@ describe.if(host.uid === 0)("as root", () => {
     const mounts = [mapped(files(), ["bind", "idmap"])];
     const settings = { idMap: shifted, root: shiftedRoot(), mounts, options: { init: true } };
     expect(await inBox(workshop, "ls /proc/1/fd | grep -c '^2[0-9][0-9]$'; true", settings)).toBe("0");
+  });
+
+  test("what the box mounts below does not appear on the host, though the source is shared there", async () => {
+    const source = join(workshop.path, "shared");
+    mkdirSync(source);
+    await $`mount -t tmpfs tmpfs ${source} && mount --make-shared ${source} && mkdir ${source}/inner`.quiet();
+    try {
+      const settings = { idMap: shifted, root: shiftedRoot(), options: { capAdd: ["SYS_ADMIN"] }, confined: false };
+      const mounts = [mapped(source, ["rbind", "idmap"])];
+      const script = "mount -t tmpfs mine /m/inner && grep -c ' /m/inner ' /proc/self/mountinfo";
+      expect(await inBox(workshop, script, { ...settings, mounts })).toBe("1");
+      // It would stay there when the box has ended.
+      expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(`${source}/inner`);
+    } finally {
+      await $`umount -R ${source}`.quiet();
+    }
   });
 
   test("a procfs cannot", async () => {

@@ -1,8 +1,11 @@
 /** Every mount option of the runtime-spec (config.md "Linux mount options"), seen from inside the box, or the error that it gets. */
 import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { $ } from "bun";
 import { knownMountOptions } from "../../../../src/sandbox/mount-options.ts";
-import { openWorkshop, sharedDirectory } from "../../../helpers/busybox-box.ts";
-import { boxFailure, inBox, kinds, mountIn, mountLine } from "../../../helpers/oci-box.ts";
+import { host, openWorkshop, sharedDirectory } from "../../../helpers/busybox-box.ts";
+import { boxFailure, inBox, type Kind, kinds, mountIn, mountLine } from "../../../helpers/oci-box.ts";
 
 const workshop = openWorkshop();
 afterAll(() => workshop[Symbol.asyncDispose]());
@@ -198,3 +201,30 @@ describe.each(kinds)("%s", (kind) => {
     expect(error).toMatchObject({ step: "bind /dev on /m", hint: "bind it with all that is mounted below: rbind" });
   });
 });
+
+test.if(host.uid === 0)(
+  "what the host's mount has stays, is taken away by root, and refused in a user namespace",
+  async () => {
+    const source = join(workshop.path, "locked");
+    mkdirSync(source);
+    await $`mount -t tmpfs -o ro,nosuid,noexec tmpfs ${source}`.quiet();
+    try {
+      const bind = (...options: readonly string[]) => [
+        { destination: "/m", type: "bind", source, options: ["rbind", ...options] },
+      ];
+      const see = async (kind: Kind, ...options: readonly string[]) =>
+        (await mountIn(workshop, "/m", { kind, mounts: bind(...options) })).options;
+      for (const kind of kinds) expectWords(await see(kind, "nodev"), ["ro", "nosuid", "noexec", "nodev"]);
+      expectWords(await see("no user namespace", "rw", "exec"), ["rw", "nosuid", "-noexec"]);
+      // Engines write `rw` for whatever is not `ro`.
+      expectWords(await see("user namespace", "rw"), ["ro", "nosuid", "noexec"]);
+      for (const option of ["exec", "suid", "rexec"])
+        expect(await boxFailure(workshop, { mounts: bind(option) })).toMatchObject({
+          step: `bind ${source} on /m`,
+          because: "the host has it otherwise, and a user namespace may not take that away (EPERM)",
+        });
+    } finally {
+      await $`umount ${source}`.quiet();
+    }
+  },
+);
