@@ -6,8 +6,9 @@
  * store into an array is an instruction and a method of DataView is a call.
  */
 import { type Architecture, syscallNumber } from "../syscalls.ts";
+import { monitorBlock } from "./encode-monitor.ts";
 import { events, firstNamedFd, wire } from "./format.ts";
-import type { Argument, Data, LaunchPlan, Op, SyscallOp } from "./wire.ts";
+import type { Argument, Data, LaunchPlan, MonitorOp, Op, SyscallOp } from "./wire.ts";
 
 /** Offsets of the fields of `struct op`, in bytes. */
 const field = { flags: 2, number: 4, origin: 8, save: 12, onZero: 14, onError: 16, tags: 18, toleratedCount: 24 };
@@ -26,6 +27,8 @@ interface Encoding {
   readonly marks: ReadonlyMap<string, number>;
   /** Offset of each block in the data, in order. */
   readonly blocks: ReadonlyMap<Data, number>;
+  /** What the operations of this kind need, a block each. */
+  readonly monitors: ReadonlyMap<MonitorOp, Data>;
   readonly bytes: Uint8Array;
   readonly halves: Uint16Array;
   readonly words: Uint32Array;
@@ -39,7 +42,9 @@ interface Encoding {
  */
 export function encodePlan(plan: LaunchPlan, architecture: Architecture, before?: LaunchPlan): Uint8Array {
   const marks = placeMarks(plan);
-  const { blocks, dataBytes, pointers } = placeData(plan);
+  const fds = before?.fds ?? plan.fds;
+  const monitors = monitorBlocks(plan, fds);
+  const { blocks, dataBytes, pointers } = placeData(plan, monitors);
   const opCount = plan.ops.length - marks.size;
   if (opCount >= wire.NONE) throw new RangeError(`launch plan: ${opCount} operations are too many`);
   const relocationOffset = wire.HEADER_BYTES + opCount * wire.OP_BYTES;
@@ -51,8 +56,8 @@ export function encodePlan(plan: LaunchPlan, architecture: Architecture, before?
   const words = new Uint32Array(buffer);
   words.set([wire.MAGIC, wire.VERSION, size, opCount, wire.HEADER_BYTES, dataOffset, dataBytes]);
   words.set([relocationOffset, pointers], 7);
-  const origin = { fds: before?.fds ?? plan.fds, firstOp: before?.ops.length ?? 0 };
-  writeOps({ ...origin, plan, architecture, marks, blocks, bytes, halves: new Uint16Array(buffer), words });
+  const origin = { fds, firstOp: before?.ops.length ?? 0 };
+  writeOps({ ...origin, plan, architecture, marks, blocks, monitors, bytes, halves: new Uint16Array(buffer), words });
   writeData(bytes, words, blocks, relocationOffset, dataOffset);
   return bytes;
 }
@@ -67,8 +72,27 @@ function placeMarks(plan: LaunchPlan): Map<string, number> {
   return marks;
 }
 
+function monitorBlocks(plan: LaunchPlan, fds: readonly string[]): Map<MonitorOp, Data> {
+  const monitors = new Map<MonitorOp, Data>();
+  for (const [i, op] of plan.ops.entries()) {
+    if (op.kind !== "monitor") continue;
+    try {
+      monitors.set(
+        op,
+        monitorBlock(op, (name) => numberOf(fds, name)),
+      );
+    } catch (error) {
+      throw badOp(op, i, error instanceof RangeError ? error.message : String(error));
+    }
+  }
+  return monitors;
+}
+
 /** Give every block that the plan refers to, also through other blocks, its place: aligned to 8 bytes. */
-function placeData(plan: LaunchPlan): { blocks: Map<Data, number>; dataBytes: number; pointers: number } {
+function placeData(
+  plan: LaunchPlan,
+  monitors: ReadonlyMap<MonitorOp, Data>,
+): { blocks: Map<Data, number>; dataBytes: number; pointers: number } {
   const blocks = new Map<Data, number>();
   let dataBytes = 0;
   let pointers = 0;
@@ -91,9 +115,12 @@ function placeData(plan: LaunchPlan): { blocks: Map<Data, number>; dataBytes: nu
     } else if (op.kind === "format" || op.kind === "store") place(op.into);
     else if (op.kind === "load") place(op.from);
     else if (op.kind === "expectSuccess") place(op.status);
+    else if (op.kind === "monitor") place(monitors.get(op) ?? nothing);
   }
   return { blocks, dataBytes, pointers };
 }
+
+const nothing: Data = { bytes: new Uint8Array() };
 
 function writeData(
   bytes: Uint8Array,
@@ -205,6 +232,12 @@ function writeOther(
       begin(encoding, at, wire.OP_SUPERVISE, 0, op.tied ? wire.FLAG_TIED : 0);
       slot(op);
       break;
+    case "monitor":
+      begin(encoding, at, wire.OP_MONITOR);
+      slot(op);
+      writeArgument(encoding, at, 1, op.terminal, op, index);
+      writeDataArgument(encoding, at, 2, encoding.monitors.get(op) ?? nothing, 0);
+      break;
     case "init":
       begin(encoding, at, wire.OP_INIT);
       slot(op);
@@ -233,10 +266,21 @@ function writeArgument(encoding: Encoding, at: number, i: number, value: Argumen
     encoding.bytes[at + field.tags + i] = value.negated === true ? wire.ARG_NEGATED_SLOT : wire.ARG_SLOT;
     encoding.words[(at + argsOffset + i * 8) >> 2] = checkSlot(value.slot, op, index);
   } else {
-    const position = encoding.fds.indexOf(value.fd);
-    if (position === -1) throw badOp(op, index, `the plan expects no descriptor named ${value.fd}`);
-    encoding.words[(at + argsOffset + i * 8) >> 2] = firstNamedFd + position;
+    const word = (at + argsOffset + i * 8) >> 2;
+    const number = encoding.fds.indexOf(value.fd);
+    if (number === -1) throw badOp(op, index, noDescriptor(value.fd));
+    encoding.words[word] = firstNamedFd + number;
   }
+}
+
+function numberOf(fds: readonly string[], name: string): number {
+  const position = fds.indexOf(name);
+  if (position === -1) throw new RangeError(noDescriptor(name));
+  return firstNamedFd + position;
+}
+
+function noDescriptor(name: string): string {
+  return `the plan expects no descriptor named ${name}`;
 }
 
 function writeDataArgument(encoding: Encoding, at: number, i: number, data: Data, offset: number): void {

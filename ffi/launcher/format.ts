@@ -10,6 +10,7 @@ export const wire = {
   OP_BYTES: 96,
   RELOCATION_BYTES: 8,
   REPORT_BYTES: 16,
+  MONITOR_BYTES: 88,
   MAX_SLOTS: 128,
   MAX_ARGS: 6,
   MAX_TOLERATED: 8,
@@ -26,6 +27,7 @@ export const wire = {
   OP_INIT: 9,
   OP_EXIT: 10,
   OP_CONTINUE: 11,
+  OP_MONITOR: 12,
   ARG_IMMEDIATE: 0,
   ARG_DATA: 1,
   ARG_SLOT: 2,
@@ -43,6 +45,7 @@ export const wire = {
 
 /** Descriptors of the launcher: 3 the pipe that plans come through, 4 the report pipe, then those that the plan names. */
 export const planFd = 3;
+export const reportFd = 4;
 export const firstNamedFd = 5;
 
 /** The index of an event is its number. */

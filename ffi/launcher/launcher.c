@@ -8,10 +8,14 @@
  * All from 3 on are closed when another program is executed, unless the plan says otherwise.
  *
  * Freestanding: no C library, no start files, one static file of a few kilobytes for x86_64 or aarch64.
- * kernel.h has the kernel's numbers and the one way into it, plan.h the byte format and the check of a plan.
+ * kernel.h has the kernel's numbers and the one way into it, plan.h the byte format and the check of a plan, stand-by.h
+ * how a child is waited for, monitor.h and log.h what is done for a box that outlives devbox.
  */
 #include "kernel.h"
 #include "plan.h"
+#include "stand-by.h"
+#include "log.h"
+#include "monitor.h"
 
 static int is_tolerated(const struct op *o, i64 error)
 {
@@ -43,101 +47,6 @@ static u32 call(const struct op *o, const u64 *a, i64 *slots, u32 next)
 	if (result == 0 && o->on_zero != NONE)
 		return o->on_zero;
 	return next;
-}
-
-/* Decimal digits and NUL. */
-static void format(u8 *at, u64 value)
-{
-	u8 digits[20];
-	u32 n = 0;
-	do
-		digits[n++] = (u8)('0' + value % 10);
-	while ((value /= 10) != 0);
-	while (n > 0)
-		*at++ = digits[--n];
-	*at = 0;
-}
-
-/* The exit status that stands for a wait status, as shells have it: 128 + n after signal n (wait4(2)). */
-static u32 exit_status(u32 wait_status)
-{
-	u32 signal = wait_status & 0x7f;
-	return signal != 0 ? 128 + signal : (wait_status >> 8) & 0xff;
-}
-
-/* Is there nobody left who could read the report? Then the process that started us is gone, whole (pipe(7), poll(2)). */
-static int is_forsaken(void)
-{
-	struct { i32 fd; i16 events, revents; } p = { REPORT_FD, 0, 0 };
-	u64 at_once[2] = { 0, 0 };
-	return syscall6(NR_ppoll, (u64)&p, 1, (u64)at_once, 0, 0, 0) == 1 && (p.revents & POLLERR);
-}
-
-/* Take the wait status of every child that has ended; is `child` among them? */
-static int reap(const struct op *o, i64 child, u32 *status)
-{
-	for (;;) {
-		i64 pid = syscall6(NR_wait4, (u64)-1, (u64)status, WNOHANG | WALL, 0, 0, 0);
-		if (pid == child)
-			return 1;
-		if (pid == 0)
-			return 0;
-		if (pid < 0 && pid != -EINTR)
-			fail(o->origin, (i32)-pid, 0);
-	}
-}
-
-/* Block until a signal has come (it is read: struct signalfd_siginfo) or, if tied, until we are forsaken. */
-static void pass_signal_on(int signals, int tied, i64 child)
-{
-	struct { i32 fd; i16 events, revents; } p[2] = { { signals, POLLIN, 0 }, { REPORT_FD, 0, 0 } };
-	struct { u32 number; i32 error, code; u8 rest[116]; } info;
-
-	if (syscall6(NR_ppoll, (u64)p, tied ? 2 : 1, 0, 0, 0, 0) < 0 || !(p[0].revents & POLLIN))
-		return;
-	if (syscall6(NR_read, (u64)signals, (u64)&info, sizeof(info), 0, 0, 0) != (i64)sizeof(info))
-		return;
-	/*
-	 * Only what a process has sent (code <= 0, sigaction(2)): what the terminal sends, it sends to the whole
-	 * foreground process group, hence to the child as well.
-	 */
-	if (info.number != SIGCHLD && info.code <= 0)
-		syscall6(NR_kill, (u64)child, info.number, 0, 0, 0, 0);
-}
-
-/*
- * Stand by a child until it ends, reaping others, and end as it did. Serves the supervisor (OP_SUPERVISE: reports the
- * end; if tied, does not outlive whoever reads the report, and neither does the child) and PID 1 (OP_INIT).
- *
- * The parent's death is seen by the report pipe and not by PR_SET_PDEATHSIG, which tells of the death of a thread, not
- * of a process, and is forgotten whenever credentials change (prctl(2)).
- */
-static void __attribute__((noreturn)) stand_by(const struct op *o, i64 child)
-{
-	int tied = o->kind == OP_SUPERVISE && (o->flags & FLAG_TIED);
-	u64 all = ~0UL;
-	u32 status = 0;
-
-	/* PID 1 of a box has nothing to report, and what it holds, the box can reach through /proc/1/fd. */
-	if (o->kind == OP_INIT)
-		syscall6(NR_close, REPORT_FD, 0, 0, 0, 0, 0);
-	/* Block first, look for ended children after: a child that has ended before was reported to nobody. */
-	syscall6(NR_rt_sigprocmask, SIG_SETMASK, (u64)&all, 0, SIGSET_BYTES, 0, 0);
-	i64 signals = syscall6(NR_signalfd4, (u64)-1, (u64)&all, SIGSET_BYTES, SFD_CLOEXEC, 0, 0);
-	if (signals < 0)
-		fail(o->origin, (i32)-signals, 0);
-	while (!reap(o, child, &status)) {
-		if (tied && is_forsaken()) {
-			/* SIGKILL, then wait: when PID 1 of a namespace is gone, so is all of it (pid_namespaces(7)). */
-			syscall6(NR_kill, (u64)child, SIGKILL, 0, 0, 0, 0);
-			tied = 0;
-			continue;
-		}
-		pass_signal_on((int)signals, tied, child);
-	}
-	if (o->kind == OP_SUPERVISE)
-		report(REPORT_EVENT, EVENT_EXITED, (i32)status, 0);
-	leave(exit_status(status));
 }
 
 static void expect_success(const struct op *o, const u8 *status)
@@ -208,6 +117,9 @@ static void __attribute__((noreturn)) run(void)
 			stand_by(o, (i64)a[0]);
 		case OP_EXIT:
 			leave(o->number);
+		case OP_MONITOR:
+			monitor(o, (i64)a[0], (i32)a[1], (const struct monitor_settings *)a[2]);
+			break;
 		case OP_CONTINUE:
 			plan = receive_plan();
 			empty(slots);

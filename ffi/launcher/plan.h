@@ -4,10 +4,10 @@
  */
 /* BEGIN wire */
 enum { MAGIC = 0x4c785644, VERSION = 3, MAX_PLAN_BYTES = 0x1000000 };
-enum { HEADER_BYTES = 40, OP_BYTES = 96, RELOCATION_BYTES = 8, REPORT_BYTES = 16 };
+enum { HEADER_BYTES = 40, OP_BYTES = 96, RELOCATION_BYTES = 8, REPORT_BYTES = 16, MONITOR_BYTES = 88 };
 enum { MAX_SLOTS = 128, MAX_ARGS = 6, MAX_TOLERATED = 8, NONE = 0xffff };
 enum { OP_SYSCALL, OP_JUMP, OP_FORMAT, OP_STORE, OP_LOAD, OP_REPORT, OP_EXPECT_SUCCESS, OP_FAIL,
-       OP_SUPERVISE, OP_INIT, OP_EXIT, OP_CONTINUE };
+       OP_SUPERVISE, OP_INIT, OP_EXIT, OP_CONTINUE, OP_MONITOR };
 enum { ARG_IMMEDIATE, ARG_DATA, ARG_SLOT, ARG_NEGATED_SLOT };
 enum { FLAG_NO_RETRY = 1, FLAG_REPLACE = 2, FLAG_TIED = 1 };
 enum { REPORT_EVENT, REPORT_FAILED };
@@ -99,12 +99,14 @@ static u64 bytes_at_argument(const struct op *o, u32 i)
 		return o->number;
 	if (o->kind == OP_EXPECT_SUCCESS && i == 0)
 		return 4;
+	if (o->kind == OP_MONITOR && i == 2)
+		return MONITOR_BYTES;
 	return 0;
 }
 
 static int is_valid(const struct op *o, const struct header *h)
 {
-	if (o->kind > OP_CONTINUE || o->tolerated_count > MAX_TOLERATED)
+	if (o->kind > OP_MONITOR || o->tolerated_count > MAX_TOLERATED)
 		return 0;
 	if (o->save != NONE && o->save >= MAX_SLOTS)
 		return 0;
@@ -119,6 +121,9 @@ static int is_valid(const struct op *o, const struct header *h)
 	if (o->kind == OP_LOAD && o->save == NONE)
 		return 0;
 	if (o->kind == OP_EXPECT_SUCCESS && o->tag[0] != ARG_DATA)
+		return 0;
+	/* Read in place, as a structure. */
+	if (o->kind == OP_MONITOR && (o->tag[2] != ARG_DATA || (h->data_offset + o->arg[2]) % 8 != 0))
 		return 0;
 	for (u32 i = 0; i < MAX_ARGS; i++) {
 		if (o->tag[i] > ARG_NEGATED_SLOT)
@@ -144,6 +149,19 @@ static u64 load_integer(const u8 *at, u32 width)
 	for (u32 i = 0; i < width; i++)
 		value |= (u64)at[i] << (8 * i);
 	return value;
+}
+
+/* Decimal digits and NUL, at most 21 bytes. */
+static void format(u8 *at, u64 value)
+{
+	u8 digits[20];
+	u32 n = 0;
+	do
+		digits[n++] = (u8)('0' + value % 10);
+	while ((value /= 10) != 0);
+	while (n > 0)
+		*at++ = digits[--n];
+	*at = 0;
 }
 
 /* The next bytes of the plan pipe. Its end means that whoever started us has given up, or is gone. */

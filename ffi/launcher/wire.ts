@@ -97,36 +97,48 @@ export type Op =
    */
   | { readonly kind: "continue" };
 
+/** A descriptor that was handed over, or -1: there is none. */
+export type Descriptor = { readonly fd: string } | -1;
+
 /**
- * Be the monitor: wait for the child in `slot` as "supervise" does, signals included, and meanwhile write what it prints
- * into its log. When it has ended and all that it has printed is written down, write the end to `ended` and go on with
- * the plan (which executes devbox for the clean-up). Descriptors are given as arguments; -1 where there is none.
+ * Be the monitor: wait for the child in `slot` as "supervise" does (untied), signals included, and meanwhile write what it
+ * prints into its log. When it has ended, and what it has printed until then is written down, write the end to `ended`,
+ * report "exited", and go on with the plan (which executes devbox for the clean-up).
  */
 export interface MonitorOp {
   readonly kind: "monitor";
   readonly slot: number;
   /** Reading ends of the pipes that are the child's stdout and stderr. */
-  readonly stdout: Argument;
-  readonly stderr: Argument;
-  /** Master of its terminal, instead of those two. */
+  readonly stdout: Descriptor;
+  readonly stderr: Descriptor;
+  /** Master of its terminal, instead of those two; it is made not blocking. -1, or a slot that holds 2^32-1: there is none. */
   readonly terminal: Argument;
-  /** FIFO whose bytes go to the terminal's master. */
-  readonly input: Argument;
-  /** FIFO of struct winsize records (ioctl_tty(2) TIOCSWINSZ) for the terminal's master. */
-  readonly resize: Argument;
-  /** Directory of the log: `log`, then the rotated `log.1`, `log.2` …; -1: no log is kept. */
-  readonly log: Argument;
-  /** File that gets the end as one record: wait status (i32), 4 bytes of 0, CLOCK_REALTIME in nanoseconds (i64). */
-  readonly ended: Argument;
+  /**
+   * FIFO whose bytes go to the terminal's master, in its own time: as much as a pipe holds may wait. It must be open for
+   * writing as well, so that it does not end with who writes to it.
+   */
+  readonly input: Descriptor;
+  /** FIFO of struct winsize records (ioctl_tty(2) TIOCSWINSZ), each written whole, for the terminal's master; as `input`. */
+  readonly resize: Descriptor;
+  /**
+   * Directory of the log: `log`, then the rotated `log.1`, `log.2` …; -1: what is printed is read, and kept nowhere.
+   * Frames that cannot be written, as the disk is full, are left out.
+   */
+  readonly log: Descriptor;
+  /** File that gets the end as one record at its start (`endRecordBytes`). */
+  readonly ended: Descriptor;
   readonly settings: MonitorSettings;
 }
 
 export interface MonitorSettings {
-  /** A log file is rotated before it grows larger; 0: never. */
+  /** A log file is rotated before it grows larger; 0: never. Else more than `logFrameHeaderBytes`. */
   readonly maxLogBytes: number;
   /** Log files that are kept, the current one among them; 1 to 99. */
   readonly maxLogFiles: number;
-  /** A program that is started again and again while the child lives (health checks); it must end by itself. */
+  /**
+   * A program that is started again and again while the child lives (health checks), the next one an interval after the
+   * last one has ended. It has no descriptors but the monitor's 0, 1, 2, and must end by itself.
+   */
   readonly beat?: Heartbeat;
 }
 
@@ -134,6 +146,7 @@ export interface Heartbeat {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: readonly string[];
+  /** 1 at least. */
   readonly intervalMs: number;
   /** Another interval for the first `startPeriodMs`. */
   readonly startIntervalMs: number;
@@ -145,6 +158,9 @@ export interface Heartbeat {
  * 2 stderr), CLOCK_REALTIME in nanoseconds (i64); all little-endian. A frame is appended whole.
  */
 export const logFrameHeaderBytes = 16;
+
+/** The record of the end: wait status (i32), 4 bytes of 0, CLOCK_REALTIME in nanoseconds (i64); all little-endian. */
+export const endRecordBytes = 16;
 
 /** What a plan may report on its way. "started": the init process exists (value: its pid) and its id maps are written. */
 export type ReportEvent = "started" | "ready" | "exited";

@@ -3,7 +3,7 @@
  * that an error names; flags in words; blocks of data as the texts that they hold.
  */
 import { errnoNameOf } from "../../ffi/errno.ts";
-import type { Argument, Data, LaunchPlan, Op, SyscallOp } from "../../ffi/launcher/wire.ts";
+import type { Argument, Data, LaunchPlan, MonitorOp, Op, SyscallOp } from "../../ffi/launcher/wire.ts";
 import { argumentWriters, mountAttributes, openFlags, propagation, resolveFlags, writeOctal } from "./words.ts";
 
 /**
@@ -44,7 +44,7 @@ function explainOp(op: Op): string {
     case "supervise":
       return `supervise $${op.slot}${op.tied ? ", and end it when devbox ends" : ""}`;
     case "monitor":
-      return `watch $${op.slot}, and keep its log`;
+      return explainMonitor(op);
     case "init":
       return `be init for $${op.slot}`;
     case "exit":
@@ -52,6 +52,16 @@ function explainOp(op: Op): string {
     case "continue":
       return "go on with the next plan";
   }
+}
+
+function explainMonitor({ slot, stdout, stderr, terminal, input, resize, log, ended, settings }: MonitorOp): string {
+  const { maxLogBytes, maxLogFiles, beat } = settings;
+  const descriptors = Object.entries({ stdout, stderr, terminal, input, resize, log, ended })
+    .filter(([, value]) => value !== -1)
+    .map(([name, value]) => `${name} ${explainArgument(value, String)}`);
+  const size = maxLogBytes === 0 ? "" : `; at most ${maxLogFiles} log files of ${maxLogBytes} bytes`;
+  const program = beat === undefined ? "" : `; every ${beat.intervalMs} ms ${beat.path} ${JSON.stringify(beat.args)}`;
+  return `monitor $${slot}: ${descriptors.join(", ")}${size}${program}`;
 }
 
 function explainSyscall(op: SyscallOp): string {

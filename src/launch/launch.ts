@@ -5,9 +5,11 @@
 import { closeSync } from "node:fs";
 import { O_CLOEXEC, O_NONBLOCK } from "../../ffi/constants.ts";
 import { encodePlan } from "../../ffi/launcher/encode.ts";
-import type { LaunchPlan, LaunchReport, ReportEvent } from "../../ffi/launcher/wire.ts";
-import { pipe2 } from "../../ffi/libc.ts";
+import { firstNamedFd } from "../../ffi/launcher/format.ts";
+import type { LaunchPlan, ReportEvent } from "../../ffi/launcher/wire.ts";
+import { duplicate, pipe2 } from "../../ffi/libc.ts";
 import { DevboxError } from "../core/errors.ts";
+import { type ExecutedPipe, executedName, openExecutedPipe } from "./executed.ts";
 import { type FailedReport, findFailure, type LaunchFailure, launchError } from "./failure.ts";
 import { hostArchitecture, openLauncherProgram } from "./launcher-program.ts";
 import { openPlanPipe, type PlanPipe } from "./plan-pipe.ts";
@@ -43,9 +45,15 @@ export interface Launched {
   proceed(plan: LaunchPlan): void;
   /** Wait for the launcher's end: its exit status (128 + n after signal n). Throws DevboxError if the plan has failed. */
   wait(): Promise<number>;
+  /**
+   * Resolves when the command is executed; once, of a plan that names the descriptor "executed" and was given none, and
+   * before `wait` or `release` is called. Throws what `wait` throws if the plan has failed. A process that was killed before
+   * looks like a command that was.
+   */
+  executed(): Promise<void>;
   /** Send a signal to the launcher; a supervisor passes it on to its child. */
   kill(signal: number): void;
-  /** Let it run on without us. A tied supervisor takes this for our death. */
+  /** Let it run on without us, also when this process ends. A tied supervisor takes this for our death. */
   release(): void;
 }
 
@@ -58,30 +66,37 @@ export function launch(plan: LaunchPlan, options: LaunchOptions = {}): Launched 
   };
   let reportEnd: number | undefined;
   let plans: PlanPipe | undefined;
+  let executed: ExecutedPipe | undefined;
+  // The child puts descriptors in their places one after the other: what lies in a place itself would be gone before its turn.
+  const places = firstNamedFd + plan.fds.length;
+  const outside = (fd: number): number => (fd < places ? keep(duplicate(fd, places)) : fd);
   try {
     const bytes = encode(plan);
-    const program = keep(openLauncherProgram());
+    const program = outside(keep(openLauncherProgram()));
     plans = openPlanPipe();
     const [read, write] = pipe2(O_CLOEXEC | O_NONBLOCK);
     keep(write);
     reportEnd = read;
+    if (plan.fds.includes(executedName) && options.fds?.[executedName] === undefined) executed = openExecutedPipe();
     const child = Bun.spawn({
       cmd: [`/proc/self/fd/${program}`],
       argv0: "devbox-launcher",
       env: {},
       stdio: [
-        ...(options.stdio ?? (["inherit", "inherit", "inherit"] as const)),
-        plans.theirs,
-        write,
-        ...namedFds(plan, options),
+        ...standardStreams(options, outside),
+        outside(plans.theirs),
+        outside(write),
+        ...namedFds(plan, { ...options.fds, ...executed?.fds }).map(outside),
       ],
     });
     plans.closeTheirs();
+    executed?.closeTheirs();
     plans.write(bytes);
     if (!plan.ops.some(({ kind }) => kind === "continue")) plans.close();
-    return follow({ plan, options, child, plans, reports: openReports(read) });
+    return follow({ plan, options, child, plans, reports: openReports(read), executed });
   } catch (error) {
     plans?.close();
+    executed?.close();
     if (reportEnd !== undefined) closeSync(reportEnd);
     if (error instanceof DevboxError) throw error;
     throw new DevboxError("LAUNCH_FAILED", { step: "start the launcher", cause: error });
@@ -103,10 +118,16 @@ interface Launch {
   readonly child: Child;
   readonly plans: PlanPipe;
   readonly reports: ReportReader;
+  readonly executed: ExecutedPipe | undefined;
 }
 
-function follow({ plan: first, options, child, plans, reports }: Launch): Launched {
+function follow({ plan: first, options, child, plans, reports, executed }: Launch): Launched {
   let next: LaunchPlan | undefined;
+  const close = (): void => {
+    plans.close();
+    reports.close();
+    executed?.close();
+  };
   const failed = (report: FailedReport): DevboxError => {
     const plan = next === undefined ? first : join(first, next);
     const failure = findFailure(plan, report);
@@ -128,22 +149,23 @@ function follow({ plan: first, options, child, plans, reports }: Launch): Launch
     wait: async () => {
       plans.close();
       const status = await child.exited;
-      const report = (await reports.drain()).find(isFailure);
-      reports.close();
+      const report = await reports.failure();
+      close();
       if (report !== undefined) throw failed(report);
       return status;
     },
+    executed: async () => {
+      if (executed === undefined) throw new DevboxError("INTERNAL", { step: `watch "${first.title}"` });
+      await executed.ended();
+      const report = await reports.failure();
+      if (report !== undefined) throw failed(report);
+    },
     kill: (signal) => child.kill(signal),
     release: () => {
-      plans.close();
       child.unref();
-      reports.close();
+      close();
     },
   };
-}
-
-function isFailure(report: LaunchReport): report is FailedReport {
-  return report.kind === "failed";
 }
 
 /** Two plans as the launcher's reports number their operations. */
@@ -159,9 +181,18 @@ function encode(plan: LaunchPlan, before?: LaunchPlan): Uint8Array {
   }
 }
 
-function namedFds(plan: LaunchPlan, options: LaunchOptions): number[] {
+function standardStreams(
+  { stdio = ["inherit", "inherit", "inherit"] }: LaunchOptions,
+  outside: (fd: number) => number,
+) {
+  const place = (stream: Stdio, i: number): Stdio =>
+    typeof stream === "number" && stream !== i ? outside(stream) : stream;
+  return [place(stdio[0], 0), place(stdio[1], 1), place(stdio[2], 2)] as const;
+}
+
+function namedFds(plan: LaunchPlan, fds: LaunchOptions["fds"]): number[] {
   return plan.fds.map((name) => {
-    const fd = options.fds?.[name];
+    const fd = fds?.[name];
     if (fd !== undefined) return fd;
     throw new DevboxError("INTERNAL", {
       step: `start "${plan.title}"`,

@@ -11,7 +11,7 @@
  * The builder checks nothing that the encoder checks: a wrong plan is found when it is encoded or explained.
  */
 import { __WALL, O_CLOEXEC, SIGCHLD } from "../../ffi/constants.ts";
-import { wire } from "../../ffi/launcher/format.ts";
+import { reportFd, wire } from "../../ffi/launcher/format.ts";
 import type { Argument, Data, LaunchPlan, Op, SyscallOp } from "../../ffi/launcher/wire.ts";
 import type { SyscallName } from "../../ffi/syscalls.ts";
 
@@ -90,6 +90,14 @@ export function beginPlan(title: string): PlanBuilder {
     pipe: (label) => pipe(ops, data, label),
     waitForSuccess: (label, slot) => waitForSuccess(ops, data, label, slot),
   };
+}
+
+/**
+ * Append: report to the descriptor `name` from here on (in this process, and those that it forks), and no longer to whoever
+ * launched. Its end comes when a program is executed, as that of the report pipe.
+ */
+export function redirectReports(plan: PlanBuilder, name: string): void {
+  plan.syscall("report elsewhere", "dup3", [plan.fd(name), reportFd, O_CLOEXEC]);
 }
 
 function dataMaker(): DataMaker {

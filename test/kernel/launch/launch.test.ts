@@ -1,6 +1,6 @@
 /** Plans run by the real launcher on the real kernel, as whoever runs the tests: an ordinary user, and root. */
 import { describe, expect, test } from "bun:test";
-import { closeSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import {
   AT_FDCWD,
   F_SEAL_GROW,
@@ -253,4 +253,25 @@ test("the launcher's program is sealed: a box that reaches it cannot change it",
   launched.kill(SIGTERM);
   expect(await launched.wait()).toBe(143);
   for (const fd of [program, input.read, input.write]) closeSync(fd);
+});
+
+test("descriptors go to their names, whatever numbers they have here, and however many there are", async () => {
+  const files = Array.from({ length: 10 }, (_, i) => {
+    const file = outputFile();
+    writeSync(file.fd, `${i};`);
+    return file;
+  });
+  // More names than there are open files: their places are the numbers that the files, and the launcher's program, have here.
+  const named = Array.from({ length: 80 }, (_, i) => (i * 7) % files.length);
+  const plan = beginPlan("show descriptors");
+  for (const i of named.keys()) {
+    const buffer = plan.buffer(2);
+    plan.syscall("read it", "pread64", [plan.fd(`descriptor-${i}`), buffer, 2, 0]);
+    plan.syscall("show it", "write", [1, buffer, 2]);
+  }
+  const output = outputFile();
+  const fds = Object.fromEntries(named.map((file, i) => [`descriptor-${i}`, files[file]?.fd ?? -1]));
+  expect(await runPlan(plan.finish(), { fds, stdio: ["ignore", output.fd, "inherit"] })).toBe(0);
+  expect(output.text()).toBe(named.map((file) => `${file};`).join(""));
+  for (const { fd } of [...files, output]) closeSync(fd);
 });
