@@ -1,4 +1,5 @@
 /** `devbox logs`: what a detached box has printed, and goes on printing. */
+import { existsSync } from "node:fs";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { isWatched } from "../store/box-state.ts";
@@ -23,10 +24,7 @@ export interface LogsRequest {
 export async function* readLogs(context: Context, name: string, request: LogsRequest): AsyncGenerator<LogFrame> {
   const { store } = openSettled(context);
   const { paths, record } = findBox(store, name);
-  if (readSettings(paths)?.options.log.driver === "none") {
-    const because = "it was started with --log-driver none";
-    throw new DevboxError("BOX_STATE", { step: `read the log of ${record.name}`, because, hint: "run it without" });
-  }
+  requireLog(paths, record);
   const [since, until] = [nanoseconds(request.since), nanoseconds(request.until)];
   const start: LogStart = request.tail === undefined ? "oldest" : { lastLines: request.tail };
   using log = openLog(logDirectory(paths), start);
@@ -35,6 +33,25 @@ export async function* readLogs(context: Context, name: string, request: LogsReq
     if (until !== undefined && frame.time > until) return;
     if (since === undefined || frame.time >= since) yield frame;
   }
+}
+
+function requireLog(paths: BoxPaths, { name, status }: BoxRecord): void {
+  const step = `read the log of ${name}`;
+  if (readSettings(paths)?.options.log.driver === "none") {
+    throw new DevboxError("BOX_STATE", {
+      step,
+      because: "it was started with --log-driver none",
+      hint: "run it without",
+    });
+  }
+  // One that was never started has printed nothing.
+  if (status === "created" || existsSync(logDirectory(paths))) return;
+  const because = "it was run in the foreground: what it printed went to whoever ran it";
+  throw new DevboxError("BOX_STATE", {
+    step,
+    because,
+    hint: "a log is kept of boxes in the background: devbox run -d",
+  });
 }
 
 function nanoseconds(milliseconds: number | undefined): bigint | undefined {

@@ -3,14 +3,22 @@ import { DevboxError } from "../core/errors.ts";
 import { writeOut } from "./ui/output.ts";
 
 /**
- * Does it to each box in order, and prints its name as it was given (docker), unless `action` says that nothing was done.
+ * Does it to each box, and prints its name as it was given (docker), unless `action` says that nothing was done.
+ * @param order "at once": for what takes its time; names are printed in the order in which they were given nevertheless
  * @throws DevboxError the first failure, with the others in `alsoFailed`, when all are done
  */
-export async function forEachBox(names: readonly string[], action: (name: string) => Promise<unknown>): Promise<void> {
+export async function forEachBox(
+  names: readonly string[],
+  action: (name: string) => Promise<unknown>,
+  order: "one by one" | "at once" = "one by one",
+): Promise<void> {
+  const started = order === "at once" ? names.map(action) : undefined;
+  // Each is awaited below; that it fails in the meantime is no unhandled rejection.
+  for (const each of started ?? []) each.catch(() => {});
   const failures: unknown[] = [];
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     try {
-      if ((await action(name)) !== "nothing done") writeOut(`${name}\n`);
+      if ((await (started?.[index] ?? action(name))) !== "nothing done") writeOut(`${name}\n`);
     } catch (error) {
       failures.push(error);
       if (error instanceof DevboxError && error.code === "INTERRUPTED") break;

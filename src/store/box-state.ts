@@ -51,9 +51,8 @@ function exitCodeOf(waitStatus: number): number {
 /** The box as it is now, with what is known of its health. The file of its record stays as it is. */
 export function boxState(store: Store, record: BoxRecord): BoxRecord {
   const paths = boxPaths(store, record.id);
-  if (!isAlive(record)) return record;
-  if (isWatched(paths)) return withHealth(paths, record);
-  return endedRecord(record, readBoxEnd(paths));
+  const isLost = isAlive(record) && !isWatched(paths);
+  return withHealth(paths, isLost ? endedRecord(record, readBoxEnd(paths)) : record);
 }
 
 /** What becomes of the record of a box that has ended. */

@@ -6,7 +6,7 @@ import { boxHome } from "../helpers/box.ts";
 import { detachedBoxes, untilTerm } from "../helpers/detached.ts";
 
 const here = boxHome();
-const { home } = here;
+const { home, image } = here;
 const { start, printed, end } = detachedBoxes(here);
 
 async function ended(script: string, flags: readonly string[] = []): Promise<string> {
@@ -95,4 +95,13 @@ test("each start adds to the log", async () => {
   await home.ok(["start", id]);
   await end(id);
   expect(await home.ok(["logs", id])).toBe("hello\nhello\n");
+});
+
+test("a box in the foreground has none", async () => {
+  await home.ok(["run", "--network", "none", "--name", "fore", image, "true"]);
+  const logs = await home.run(["logs", "fore"]);
+  expect(logs.exitCode).toBe(125);
+  expect(logs.stderr).toContain("foreground");
+  await home.ok(["create", "--network", "none", "--name", "new", image, "true"]);
+  expect(await home.ok(["logs", "new"])).toBe("");
 });

@@ -16,7 +16,7 @@ export default defineCommand({
     const request = toStopRequest(values);
     using context = openContext(values);
     const { restartBoxNow } = await import("../../box/start.ts");
-    await forEachBox(values.box, (name) => restartBoxNow(context, name, request));
+    await forEachBox(values.box, (name) => restartBoxNow(context, name, request), "at once");
     return 0;
   },
 });

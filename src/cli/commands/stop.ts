@@ -19,7 +19,7 @@ export default defineCommand({
     const request = toStopRequest(values);
     using context = openContext(values);
     const { stopBox } = await import("../../box/stop.ts");
-    await forEachBox(values.box, (name) => stopBox(context, name, request));
+    await forEachBox(values.box, (name) => stopBox(context, name, request), "at once");
     return 0;
   },
 });
