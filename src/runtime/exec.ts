@@ -1,12 +1,12 @@
 /** A further process in a container that runs: joins its namespaces, its control group, and becomes the command. */
-import { closeSync, openSync, readlinkSync } from "node:fs";
-import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../ffi/constants.ts";
+import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from "../../ffi/constants.ts";
 import { pidfdOpen } from "../../ffi/libc.ts";
 import { openProcs } from "../cgroup/processes.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { launch } from "../launch/launch.ts";
-import type { NamespaceType } from "../oci/runtime.ts";
 import { needsHostProc } from "../sandbox/identity.ts";
+import { joinableNamespaces, type NamespaceLinks, namespaceFiles, namespaceTypes } from "../sandbox/namespace-flags.ts";
 import { planExec } from "../sandbox/plan-exec.ts";
 import { openConsoleSocket } from "./console-socket.ts";
 import { explainFailure } from "./explain-failure.ts";
@@ -33,13 +33,16 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
   const console = terminal && request.console === undefined ? opened.use(openConsoleSocket()) : undefined;
   const theirs = request.console ?? console?.theirs;
   const { seccomp, personality, facts, idMap, supervision, listener } = request;
-  const proc = needsHostProc(request) ? keep(openSync("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)) : undefined;
+  const directory = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  const proc = needsHostProc(request) ? keep(openSync("/proc", directory)) : undefined;
+  const root = hasOwnDirectory(request.pid) ? keep(openSync(`/proc/${request.pid}/root`, directory)) : undefined;
   const plan = planExec({
     process,
     seccomp,
     ...(personality === undefined ? {} : { personality }),
     facts,
-    join: foreignNamespaces(request.pid),
+    join: joinableNamespaces(namespacesOf("self"), namespacesOf(request.pid)),
+    ...(root === undefined ? {} : { ownDirectory: true }),
     idMap,
     supervision: { kind: supervision },
     cgroups,
@@ -55,6 +58,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
       ...Object.fromEntries(groups.map((fd, index) => [`cgroup-${index}`, fd])),
       ...(theirs === undefined ? {} : { console: theirs }),
       ...(proc === undefined ? {} : { proc }),
+      ...(root === undefined ? {} : { root }),
       ...(listener === undefined ? {} : { "seccomp-listener": listener.socket }),
       ...preserved(preservedFds),
     },
@@ -83,22 +87,23 @@ function openTarget(pid: number): number {
   }
 }
 
-/** Names in /proc/PID/ns (namespaces(7)). */
-const files: Readonly<Record<NamespaceType, string>> = {
-  user: "user",
-  mount: "mnt",
-  pid: "pid",
-  ipc: "ipc",
-  uts: "uts",
-  network: "net",
-  cgroup: "cgroup",
-  time: "time",
-};
+/** What namespaces a process is in. */
+function namespacesOf(pid: number | "self"): NamespaceLinks {
+  const links = namespaceTypes.map((type) => [type, readNamespace(pid, namespaceFiles[type])] as const);
+  return Object.fromEntries(links.filter(([, link]) => link !== undefined));
+}
 
-/** Those of the target that we are not in: setns(2) refuses the user namespace that one is in, and the others cost time. */
-function foreignNamespaces(pid: number): readonly NamespaceType[] {
-  const types = Object.keys(files) as NamespaceType[];
-  return types.filter((type) => readNamespace(pid, files[type]) !== readNamespace("self", files[type]));
+/**
+ * Is its root directory one that its mount namespace does not know (mount-namespace.ts)? Then no mount can be reached from it that
+ * belongs to the namespace, and proc_pid_mountinfo(5) has nothing to tell.
+ */
+function hasOwnDirectory(pid: number): boolean {
+  const file = openSync(`/proc/${pid}/mountinfo`, O_RDONLY | O_CLOEXEC);
+  try {
+    return readSync(file, new Uint8Array(1)) === 0;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** undefined: this kernel has none of the kind. */
