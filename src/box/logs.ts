@@ -5,6 +5,7 @@ import { DevboxError } from "../core/errors.ts";
 import { isWatched } from "../store/box-state.ts";
 import { findBox } from "../store/boxes.ts";
 import { liveDirectory } from "../store/paths.ts";
+import type { BoxPaths, BoxRecord } from "../store/types.ts";
 import { type LogReader, type LogStart, logDirectory, openLog } from "./log-files.ts";
 import type { LogFrame } from "./log-frames.ts";
 import { readSettings } from "./settings.ts";
