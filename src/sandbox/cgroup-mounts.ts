@@ -46,7 +46,8 @@ function mountUnified(context: RootPlan, { destination }: RuntimeMount, options:
   jumpTo(plan, attach);
   plan.here(other);
   cloneTree(context, "bind the host's /sys/fs/cgroup", { path: "/sys/fs/cgroup" }, true, none);
-  setAttributes(context, "make the host's /sys/fs/cgroup read-only", readonlyTree);
+  const recursive = readonlyTree.setRecursive | (attributes & closed);
+  setAttributes(context, "make the host's /sys/fs/cgroup read-only", { ...readonlyTree, setRecursive: recursive });
   plan.here(attach);
   setPropagation(context, label, options);
   makeDirectoryInRoot(context, destination);

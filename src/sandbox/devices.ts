@@ -228,7 +228,7 @@ export function deviceNumber(major: number, minor: number): number {
 
 /**
  * Steps that leave `name` in the directory `dev` open in `found`, to be mounted on; made if it is missing. Whatever an
- * image has there, a FIFO say, must not hold us up.
+ * image has there, a FIFO say, must not hold us up, and no symlink leads the mount elsewhere (CVE-2025-52565).
  */
 export function openPlace({ plan, found }: RootPlan, dev: Slot, name: string): void {
   const flags = O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
