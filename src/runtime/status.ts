@@ -32,13 +32,15 @@ interface Rule {
 const alive = ["created", "running", "paused"] as const;
 const notRunning = (status: ContainerStatus): string => `container not running: it is ${status}`;
 
+const startRefusals: Readonly<Partial<Record<ContainerStatus, string>>> = {
+  running: "cannot start an already running container",
+  stopped: "cannot start a container that has stopped",
+};
+
 const rules: Readonly<Record<Operation, Rule>> = {
   start: {
     allowed: ["created"],
-    refusal: (status) =>
-      status === "stopped"
-        ? "cannot start a container that has stopped"
-        : `cannot start a container in the ${status} state`,
+    refusal: (status) => startRefusals[status] ?? `cannot start a container in the ${status} state`,
   },
   // Hooks of a container that comes into being may end it.
   kill: { allowed: ["creating", ...alive], refusal: notRunning },

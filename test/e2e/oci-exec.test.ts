@@ -193,6 +193,24 @@ describe("run", () => {
     expect(await oci.ok(["run", id], { cwd: bundle })).toBe("here\n");
   });
 
+  test("descriptors are passed on: those of systemd, then those asked for", async () => {
+    const script = "echo $LISTEN_FDS $LISTEN_PID; cat <&3; cat <&4; ls /proc/self/fd";
+    const [id, bundle] = [oci.id(), await oci.bundle(["sh", "-c", script])];
+    const [one, two] = [join(oci.home.directory, "one"), join(oci.home.directory, "two")];
+    writeFileSync(one, "first\n");
+    writeFileSync(two, "second\n");
+    const shell = 'exec 3<"$0" 4<"$1"; shift; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"';
+    const stdout = await oci.ok(["run", "--preserve-fds", "1", "--bundle", bundle, id], {
+      prefix: ["sh", "-c", shell, one, two],
+    });
+    expect(stdout).toStartWith("1 1\nfirst\nsecond\n0\n1\n2\n3\n4\n");
+  });
+
+  test("a descriptor that is not there cannot be passed on", async () => {
+    const result = await oci.run(["run", "--preserve-fds", "500", "--bundle", await oci.bundle(["true"]), oci.id()]);
+    expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/--preserve-fds 500: descriptor \d+/) });
+  });
+
   test("with a terminal of its own", async () => {
     const [id, bundle] = [
       oci.id(),

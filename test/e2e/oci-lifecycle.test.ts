@@ -1,6 +1,6 @@
 /** devbox oci: the lifecycle of runtime-spec runtime.md, by its own command line. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { devboxBinary } from "../helpers/given.ts";
 import { type OciRuntime, openOciRuntime } from "../helpers/oci-runtime.ts";
@@ -104,7 +104,7 @@ describe("forbidden transitions are errors that name the state, and change nothi
   test("of a running one", async () => {
     const id = await created();
     await oci.ok(["start", id]);
-    expect((await oci.run(["start", id])).stderr).toMatch(/cannot start a container in the running state/);
+    expect((await oci.run(["start", id])).stderr).toMatch(/cannot start an already running container/);
     expect((await oci.run(["delete", id])).stderr).toMatch(/not stopped: it is running/);
     expect((await oci.state(id)).status).toBe("running");
   });
@@ -221,6 +221,35 @@ test("an init process is left to the subreaper above whoever called", async () =
     { waited: true, signal: 9 },
   ]);
   await oci.reaches(id, "stopped");
+});
+
+describe("a create that is killed", () => {
+  test("leaves a stopped container, which can be deleted", async () => {
+    const [id, bundle] = [
+      oci.id(),
+      await oci.bundle(sleeper, (config) => {
+        config.hooks = { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "1005"] }] };
+      }),
+    ];
+    await using create = oci.start(["create", "--bundle", bundle, id]);
+    await oci.reaches(id, "creating");
+    create.kill("SIGKILL");
+    await oci.reaches(id, "stopped");
+    expect((await oci.run(["start", id])).stderr).toMatch(/cannot start a container that has stopped/);
+    await oci.ok(["delete", id]);
+    expect(existsSync(join(oci.root, id))).toBe(false);
+    // The hook is nobody's any more.
+    for (const { pid, command } of processes()) if (command === "sleep 1005") process.kill(pid, "SIGKILL");
+  });
+
+  test("before anything of it was there leaves a directory that only a forced delete takes", async () => {
+    const id = oci.id();
+    mkdirSync(join(oci.root, id), { recursive: true });
+    expect((await oci.run(["state", id])).stderr).toMatch(/does not exist/);
+    expect((await oci.run(["delete", id])).stderr).toMatch(/does not exist/);
+    await oci.ok(["delete", "--force", id]);
+    expect(existsSync(join(oci.root, id))).toBe(false);
+  });
 });
 
 test("delete leaves nothing: no process, mount, control group, file", async () => {

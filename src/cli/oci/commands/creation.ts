@@ -1,6 +1,6 @@
 /** What `create` and `run` read from their options and the bundle. */
 import type { CreateContainerRequest } from "../../../runtime/create-container.ts";
-import { openBundle } from "../../../runtime/open-bundle.ts";
+import { type OpenedBundle, openBundle } from "../../../runtime/open-bundle.ts";
 import type { Values } from "../../command.ts";
 import type { Around } from "../around.ts";
 import { checkConsole } from "./console-rules.ts";
@@ -17,7 +17,9 @@ export function creationRequest(
   values: CreationValues,
   place: "apart" | "foreground",
 ): Omit<CreateContainerRequest, "supervision"> {
-  const bundle = openBundle(values.bundle, values.config ?? "config.json", log.warn);
+  const listening = listenedFds(process.env, process.pid);
+  const opened = openBundle(values.bundle, values.config ?? "config.json", log.warn);
+  const bundle = listening === 0 ? opened : withListening(opened, listening);
   const consoleSocket = values["console-socket"] || undefined;
   checkConsole(bundle.config.process?.terminal === true, consoleSocket, place);
   return {
@@ -28,9 +30,23 @@ export function creationRequest(
     cgroups,
     consoleSocket,
     pidFile: values["pid-file"] || undefined,
-    preservedFds: count("preserve-fds", values["preserve-fds"]),
+    preservedFds: listening + count("preserve-fds", values["preserve-fds"]),
     noPivot: values["no-pivot"] === true,
     noNewKeyring: values["no-new-keyring"] === true,
     warn: log.warn,
   };
+}
+
+/** Sockets that systemd has opened for us (sd_listen_fds(3)): they are the command's, before those of --preserve-fds. */
+export function listenedFds(env: Readonly<Record<string, string | undefined>>, pid: number): number {
+  const [fds = "", listener] = [env["LISTEN_FDS"], env["LISTEN_PID"]];
+  return listener === String(pid) && /^\d{1,4}$/.test(fds) ? Number(fds) : 0;
+}
+
+/** The command is told as we were; it is the first process of its container. */
+function withListening(bundle: OpenedBundle, listening: number): OpenedBundle {
+  const { config } = bundle;
+  if (config.process === undefined) return bundle;
+  const env = [...config.process.env, `LISTEN_FDS=${listening}`, "LISTEN_PID=1"];
+  return { ...bundle, config: { ...config, process: { ...config.process, env } } };
 }
