@@ -58,6 +58,20 @@ describe("at first use", () => {
     expect(existsSync(join(home.store, "volumes/half/filling"))).toBe(false);
   });
 
+  test("devbox is killed in the middle of a copy: the next box has all", async () => {
+    const debian = imageName("debian");
+    const listed = async (...flags: readonly string[]): Promise<string> =>
+      home.ok(["run", "--network", "none", ...flags, debian, "sh", "-c", "find /usr | sort | sha256sum"]);
+    const whole = await listed();
+    const first = home.start(["run", "--network", "none", "-v", "large:/usr", debian, "true"], { stdin: "" });
+    while (!existsSync(join(data("large"), "bin"))) await Bun.sleep(1);
+    first.kill("SIGKILL");
+    await first.result;
+    expect(existsSync(join(home.store, "volumes/large/filling"))).toBe(true);
+    expect(await listed("-v", "large:/usr")).toBe(whole);
+    expect(existsSync(join(home.store, "volumes/large/filling"))).toBe(false);
+  });
+
   test("many boxes at once: one copy, and all see it whole", async () => {
     const seen = await Promise.all(Array.from({ length: 6 }, () => out("cat /data/from-image", ["-v", "many:/data"])));
     expect(new Set(seen).size).toBe(1);
