@@ -3,7 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mknodat } from "../../../../ffi/libc.ts";
-import type { RuntimeConfig } from "../../../../src/oci/runtime.ts";
+import type { RuntimeConfig, RuntimeMount } from "../../../../src/oci/runtime.ts";
 import {
   type BoxSettings,
   boxInput,
@@ -105,6 +105,21 @@ describe.each(ways)("a symlink to %s", (_, to) => {
     expect(await fails({ options: { mounts: [bind("/above/data")] } })).toMatchObject({
       step: "enter the mount point /above",
     });
+  });
+
+  test("instead of what is copied up, remounted, or of the place of a FIFO", async () => {
+    symlinkSync(to("data"), join(root, "target"));
+    writeFileSync(join(outside, "data/file"), "outside");
+    const failsWith = (mount: RuntimeMount) => fails({ config: (all) => ({ ...all, mounts: [...all.mounts, mount] }) });
+    const tmpfs = { destination: "/target", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] };
+    expect(await failsWith(tmpfs)).toMatchObject({ step: "enter the mount point /target" });
+    const remount = { destination: "/target", type: "none", options: ["remount", "bind", "ro"] };
+    expect(await failsWith(remount)).toMatchObject({ step: "remount /target" });
+    const config = (all: RuntimeConfig): RuntimeConfig => ({
+      ...all,
+      linux: { ...all.linux, devices: [{ type: "p", path: "/target/fifo" }] },
+    });
+    expect(await fails({ config })).toMatchObject({ step: "enter the directory of a device /target" });
   });
 
   test("instead of the working directory, or above it", async () => {

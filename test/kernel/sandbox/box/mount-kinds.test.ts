@@ -122,7 +122,7 @@ describe.each(kinds)("%s", (kind) => {
       expect(await inBox(workshop, "ls /one", { kind, root: path, mounts: [tmpfs("/one", "tmpcopyup")] })).toBe("a");
     });
 
-    test("a symlink does not lead out; only a tmpfs has it", async () => {
+    test("only a tmpfs has it", async () => {
       const mounts = [{ destination: "/m", type: "bind", source: workshop.path, options: ["rbind", "tmpcopyup"] }];
       expect(await boxFailure(workshop, { kind, mounts })).toMatchObject({
         code: "BAD_CONFIG",
