@@ -9,12 +9,12 @@ import { openProcs } from "../cgroup/processes.ts";
 import type { Context } from "../core/context.ts";
 import { selfCommand } from "../host/self.ts";
 import type { Launched } from "../launch/launch.ts";
+import { firstKeptFd, type MonitorRequest } from "../launch/monitor.ts";
 import type { IdMap, Namespace } from "../oci/runtime.ts";
 import { begin } from "../runtime/begin.ts";
 import { endCgroup } from "../runtime/container-cgroup.ts";
 import { type Container, complete } from "../runtime/create.ts";
 import { sendSignal } from "../runtime/signal.ts";
-import type { MonitorRequest } from "../sandbox/input.ts";
 import { writeBoxRecord } from "../store/box-record.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
 import type { Lock } from "../store/locks.ts";
@@ -51,8 +51,8 @@ export interface StartedBox {
   readonly writer: number | undefined;
 }
 
-/** Descriptors of the monitor that are open in what it becomes: ffi/launcher begins at this number. */
-export const keptLockFd = 10;
+/** Where the lock is in what the monitor becomes: the first of those that it keeps. */
+export const keptLockFd = firstKeptFd;
 
 /**
  * Starts it, and leaves it alone: its command is executed when this returns.

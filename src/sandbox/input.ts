@@ -1,8 +1,8 @@
 /** What the sandbox planner is given: config.json and what only the host can tell. Plain data, so a plan can be computed anywhere. */
 
-import type { MonitorSettings } from "../../ffi/launcher/wire.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
+import type { MonitorRequest } from "../launch/monitor.ts";
 import type {
   IdMap,
   LinuxConfig,
@@ -23,19 +23,6 @@ export type Supervision =
   | { readonly kind: "monitored"; readonly monitor: MonitorRequest }
   /** Nobody of ours: the launcher ends, and its caller's subreaper or init gets the process (runc's "create"). */
   | { readonly kind: "orphaned" };
-
-export interface MonitorRequest extends MonitorSettings {
-  /**
-   * Descriptors by name: `log` (directory), `ended` (file), and without a terminal `stdout`, `stderr` (reading ends), with one
-   * `input`, `resize` (FIFOs) and `console-master` (the end of the console socket that receives). Those left out of
-   * `descriptors` are not there (no log).
-   */
-  readonly descriptors: readonly string[];
-  readonly terminal: boolean;
-  /** What the monitor becomes when the box is over. Its descriptors `keep` are open there as numbers 10, 11 … in this order. */
-  readonly then: { readonly path: string; readonly args: readonly string[]; readonly env: readonly string[] };
-  readonly keep: readonly string[];
-}
 
 /** What the namespaces need, long before the rest is known. */
 export interface NamespaceInput {

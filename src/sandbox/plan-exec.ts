@@ -41,7 +41,6 @@ export function planExec(input: ExecInput): LaunchPlan {
   // Their ends tell somebody something, who would wait for the supervisor's as well.
   const last = firstNamedFd + kept.length - 1;
   plan.syscall("leave the process what only it may hold", "close_range", [firstNamedFd, last, 0]);
-  plan.add({ kind: "report", event: "started", slot: child });
   supervise(plan, supervision, child);
   return plan.finish();
 }

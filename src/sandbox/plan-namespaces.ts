@@ -39,7 +39,6 @@ export function planNamespaces(input: NamespaceInput): LaunchPlan {
   for (const name of initOnly) plan.syscall(`leave ${name} to the box`, "close", [plan.fd(name)]);
   // Only the init process reads on: when it ends before, writing the next plan must not block.
   plan.syscall("leave the plans to the box", "close", [planFd]);
-  plan.add({ kind: "report", event: "started", slot: init });
   supervise(plan, supervision, init);
   return plan.finish();
 }
