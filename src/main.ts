@@ -20,7 +20,7 @@ switch (words[0]) {
   }
   case "__copy-worker": {
     const { runCopyWorker } = await import("./layer/copy-worker.ts");
-    runCopyWorker(words[1] ?? "");
+    await runCopyWorker(words[1] ?? "");
     break;
   }
   case "run": {

@@ -3,27 +3,32 @@
  * machine as the caller, or as root of the user namespace of a box.
  */
 import { constants, openSync, readSync, writeSync } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { umask } from "../../ffi/libc.ts";
 import { DevboxError, describeCause, errnoName } from "../core/errors.ts";
+import { sniffCompression } from "./compression.ts";
 import { type Emit, pack } from "./copy/pack.ts";
 import type { CopyReply, CopyRequest } from "./copy/request.ts";
 import { createUnpacker } from "./copy/unpack.ts";
+import { decompressors } from "./decompress.ts";
 import { createNotes, type Notes } from "./notes.ts";
+import type { TarReader } from "./tar/reader.ts";
 
 /** Whether the copy succeeded or failed is in the reply alone. */
-export function runCopyWorker(text: string): void {
+export async function runCopyWorker(text: string): Promise<void> {
   // The program starts with a JIT that is slow to compile, for those that end at once (scripts/build).
   Bun.unsafe.setJITPolicy(1);
   const request: CopyRequest = JSON.parse(text);
   // Modes are those of the archive.
   umask(0);
-  writeAll(request.reply, Buffer.from(`${JSON.stringify(serve(request))}\n`));
+  writeAll(request.reply, Buffer.from(`${JSON.stringify(await serve(request))}\n`));
 }
 
-function serve({ from, to }: CopyRequest): CopyReply {
+async function serve({ from, to }: CopyRequest): Promise<CopyReply> {
   const notes = createNotes();
   try {
-    copy(from, to, notes);
+    await copy(from, to, notes);
     return { kind: "done", notes: notes.lines() };
   } catch (error) {
     const isBrokenPipe = error === brokenPipe;
@@ -35,13 +40,15 @@ function serve({ from, to }: CopyRequest): CopyReply {
   }
 }
 
-function copy(from: CopyRequest["from"], to: CopyRequest["to"], notes: Notes): void {
+async function copy(from: CopyRequest["from"], to: CopyRequest["to"], notes: Notes): Promise<void> {
   const source = rootOf(from);
   const target = rootOf(to);
   const unpacker = to === undefined ? undefined : createUnpacker(target, to, notes);
   if (from === undefined) {
     if (unpacker === undefined) return;
-    for (const chunk of inputChunks()) unpacker.push(chunk);
+    // A user's archive may be compressed; that of the other worker begins with a name, which could look like anything.
+    if (to?.into === "inside") await unpackCompressed(unpacker);
+    else for (const chunk of inputChunks()) unpacker.push(chunk);
     unpacker.finish();
     return;
   }
@@ -54,6 +61,36 @@ function copy(from: CopyRequest["from"], to: CopyRequest["to"], notes: Notes): v
   pack(source, from, notes, output.emit);
   output.flush();
 }
+
+async function unpackCompressed(unpacker: TarReader): Promise<void> {
+  const chunks = inputChunks();
+  // A pipe may bring less than a magic number at once.
+  const parts: Buffer[] = [];
+  for (let length = 0; length < magicBytes; ) {
+    const { value } = chunks.next();
+    if (value === undefined) break;
+    parts.push(Buffer.from(value));
+    length += value.length;
+  }
+  const start = Buffer.concat(parts);
+  const streams = decompressors(sniffCompression(start));
+  if (streams.length === 0) {
+    unpacker.push(start);
+    for (const chunk of chunks) unpacker.push(chunk);
+    return;
+  }
+  const whole = function* (): Generator<Buffer> {
+    yield start;
+    for (const chunk of chunks) yield Buffer.from(chunk);
+  };
+  const sink = async (unpacked: AsyncIterable<Buffer>): Promise<void> => {
+    for await (const chunk of unpacked) unpacker.push(chunk);
+  };
+  await pipeline([Readable.from(whole()), ...streams, sink]);
+}
+
+/** As many as `sniffCompression` looks at. */
+const magicBytes = 4;
 
 function rootOf(place: { readonly root?: number } | undefined): number {
   return place?.root ?? openSync("/", constants.O_RDONLY | constants.O_DIRECTORY);

@@ -123,6 +123,16 @@ test("tar streams in and out", async () => {
   const archive = Bun.spawnSync(["tar", "c", "-C", source, "tree"]).stdout;
   await home.ok(["cp", "-", "web:/tmp"], { stdin: archive.toString("latin1") });
   expect(await inBox("web:/tmp/tree/deep/f")).toBe("streamed");
+  for (const [program, name] of [
+    ["gzip", "packed"],
+    ["zstd", "dense"],
+  ] as const) {
+    const packed = join(source, name);
+    await Bun.$`tar c -C ${source} tree | ${program} -c > ${packed}`.quiet();
+    await home.ok(["run", "--network", "none", "--name", name, box.image, "true"]);
+    await Bun.$`${process.env["DEVBOX_TEST_BINARY"]} cp - ${`${name}:/tmp`} < ${packed}`.env(home.env).quiet();
+    expect(await inBox(`${name}:/tmp/tree/deep/f`)).toBe("streamed");
+  }
   const back = fresh();
   Bun.spawnSync(["tar", "x", "-C", back], { stdin: await archiveOf("web:/tmp/tree") });
   expect(readFileSync(join(back, "tree/deep/f"), "utf8")).toBe("streamed");
