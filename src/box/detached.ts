@@ -9,7 +9,7 @@ import { openProcs } from "../cgroup/processes.ts";
 import type { Context } from "../core/context.ts";
 import { selfCommand } from "../host/self.ts";
 import type { Launched } from "../launch/launch.ts";
-import { firstKeptFd, type MonitorRequest } from "../launch/monitor.ts";
+import type { MonitorRequest } from "../launch/monitor.ts";
 import type { IdMap, Namespace } from "../oci/runtime.ts";
 import { begin } from "../runtime/begin.ts";
 import { endCgroup } from "../runtime/container-cgroup.ts";
@@ -50,9 +50,6 @@ export interface StartedBox {
   /** The end of its input, where that is "once": the caller's. */
   readonly writer: number | undefined;
 }
-
-/** Where the lock is in what the monitor becomes: the first of those that it keeps. */
-export const keptLockFd = firstKeptFd;
 
 /**
  * Starts it, and leaves it alone: its command is executed when this returns.
@@ -108,6 +105,8 @@ export async function startDetached(context: Context, around: Surroundings, box:
   } catch (error) {
     if (container !== undefined) {
       sendSignal(container.pid, SIGKILL);
+      // It may wait for a terminal that nobody will send any more; what it would write down is told by us.
+      container.launched.kill(SIGKILL);
       container.launched.release();
     }
     if (cgroup !== undefined) await endCgroup(cgroup).catch(() => {});

@@ -10,6 +10,7 @@ import { describeCause } from "../core/errors.ts";
 import { readHostFacts } from "../host/read-facts.ts";
 import { selfCommand } from "../host/self.ts";
 import { launch } from "../launch/launch.ts";
+import { firstKeptFd } from "../launch/monitor.ts";
 import { beginPlan, type LaunchPlan } from "../launch/plan.ts";
 import { endCgroup } from "../runtime/container-cgroup.ts";
 import { lockBoxRecord, readBoxRecord, writeBoxRecord } from "../store/box-record.ts";
@@ -21,7 +22,7 @@ import { openStore } from "../store/open.ts";
 import { boxPaths } from "../store/paths.ts";
 import { identify } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord } from "../store/types.ts";
-import { environment, keptLockFd } from "./detached.ts";
+import { environment } from "./detached.ts";
 import { removeWhole } from "./discard.ts";
 import type { Surroundings } from "./prepare.ts";
 import { restartDelay } from "./restart-policy.ts";
@@ -84,7 +85,7 @@ function adopt(context: Context, id: string): Adopted {
   for (let fd = openSync("/dev/null", "r+"); fd < 2; fd = openSync("/dev/null", "r+"));
   const store = openStore(context.env);
   const paths = boxPaths(store, id);
-  return { around: { store, facts: readHostFacts(context.env) }, paths, lock: adoptLock(paths.lock, keptLockFd) };
+  return { around: { store, facts: readHostFacts(context.env) }, paths, lock: adoptLock(paths.lock, firstKeptFd) };
 }
 
 interface EndedBox {
@@ -123,7 +124,7 @@ function waitingPlan(id: string, delayMs: number, env: readonly string[]): Launc
   view.setBigInt64(8, BigInt(delayMs % 1000) * 1_000_000n, true);
   plan.syscall("leave the session", "setsid", [], { tolerate: [EPERM] });
   plan.syscall("wait", "clock_nanosleep", [CLOCK_BOOTTIME, 0, plan.bytes(time), 0]);
-  plan.syscall("hand the lock on", "dup3", [plan.fd("lock"), keptLockFd, 0]);
+  plan.syscall("hand the lock on", "dup3", [plan.fd("lock"), firstKeptFd, 0]);
   const argv = plan.vector([path, ...words, "__restart", id]);
   plan.syscall(`execute ${path}`, "execve", [plan.string(path), argv, plan.vector(env)]);
   return plan.finish();

@@ -1,6 +1,7 @@
 /** What a box really is, whatever its record says: its monitor may have been killed, and the machine started anew. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { endRecordBytes } from "../../ffi/launcher/wire.ts";
 import { tryLock } from "./locks.ts";
 import { boxPaths } from "./paths.ts";
 import { type ProcessIdentity, processStartTime, readBootId } from "./process-identity.ts";
@@ -25,9 +26,6 @@ export function healthPath(paths: BoxPaths): string {
   return join(paths.directory, "health.json");
 }
 
-/** Length of the record: wait status (i32), 4 bytes of 0, CLOCK_REALTIME in nanoseconds (i64). */
-const endedBytes = 16;
-
 /** undefined: it has not ended since it was started, or nobody was left to see it. */
 export function readBoxEnd(paths: BoxPaths): BoxEnd | undefined {
   let bytes: Uint8Array;
@@ -36,7 +34,7 @@ export function readBoxEnd(paths: BoxPaths): BoxEnd | undefined {
   } catch {
     return undefined;
   }
-  if (bytes.length < endedBytes) return undefined;
+  if (bytes.length < endRecordBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const milliseconds = Number(view.getBigInt64(8, true) / 1_000_000n);
   return { exitCode: exitCodeOf(view.getInt32(0, true)), finishedAt: new Date(milliseconds).toISOString() };
