@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
 import { pidfdSendSignal } from "../../ffi/libc.ts";
-import { signalCgroup } from "../cgroup/processes.ts";
+import { signalCgroup, thaw } from "../cgroup/processes.ts";
 import { DevboxError } from "../core/errors.ts";
 import { containerStatus, findContainer, type KnownContainer } from "./container.ts";
 import { openProcess } from "./end.ts";
@@ -28,6 +28,8 @@ export async function killContainer({ root, id, signal, all }: KillRequest): Pro
   if (!(all && isShared && cgroup !== undefined && status === "stopped")) checkTransition("kill", id, status);
   if (all || (isShared && signal === SIGKILL)) await signalAll(container, signal);
   else signalInit(container, signal);
+  // Version 1 keeps even SIGKILL from who is frozen (cgroups(7) "freezer").
+  if (signal === SIGKILL && status === "paused" && cgroup !== undefined) await thaw(cgroup);
 }
 
 async function signalAll(container: KnownContainer, signal: number): Promise<void> {
