@@ -113,6 +113,27 @@ describe("inspect", () => {
   });
 });
 
+test("boxes in the background: made, running, healthy, paused, ended", async () => {
+  const status = (name: string) =>
+    home.ok(["ps", "-a", "--filter", `name=^${name}$`, "--format", "{{.Status}}|{{.State}}"]);
+  await home.ok(["create", "--name", "made", "--network", "none", image, "true"]);
+  expect(await status("made")).toBe("Created|created\n");
+  const health = ["--health-cmd", "true", "--health-interval", "100ms"];
+  await home.ok(["run", "-d", "--name", "away", "--network", "none", ...health, image, "sleep", "1000"]);
+  while (!(await status("away")).includes("(healthy)")) await Bun.sleep(20);
+  expect(await status("away")).toMatch(/^Up .* \(healthy\)\|running\n$/);
+  expect(await home.ok(["inspect", "-f", "{{.State.Health.Status}} {{.State.Health.FailingStreak}}", "away"])).toBe(
+    "healthy 0\n",
+  );
+  await home.ok(["pause", "away"]);
+  expect(await status("away")).toMatch(/^Up .* \(Paused\)\|paused\n$/);
+  expect(await home.ok(["inspect", "-f", "{{.State.Paused}} {{.State.Running}}", "away"])).toBe("true true\n");
+  await home.ok(["unpause", "away"]);
+  await home.ok(["stop", "-t", "0", "away"]);
+  expect(await status("away")).toMatch(/^Exited \(137\) .* ago\|exited\n$/);
+  await home.ok(["rm", "made", "away"]);
+});
+
 test("top: docker's columns, or those of ps(1)", async () => {
   const [heading = "", ...rows] = (await home.ok(["top", "web"])).trimEnd().split("\n");
   expect(heading.split(/ +/)).toEqual(["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]);
