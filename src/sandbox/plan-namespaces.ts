@@ -60,6 +60,8 @@ function cloneInit(plan: PlanBuilder, input: NamespaceInput, opened: readonly Op
     ...(netDevices === undefined ? {} : { beforeRelease: (pid) => moveNetDevices(plan, netDevices, pid) }),
   };
   const child = (): void => {
+    // It may wait for its start for long, and who is in the container already could find them in its /proc/PID/fd.
+    for (const name of cgroups) plan.syscall("leave the control group to the launcher", "close", [plan.fd(name)]);
     if (newTime && !early) enterTimeNamespace(plan, timeOffsets);
     if (netDevices !== undefined) bringUpNetDevices(plan, netDevices, netAddresses);
     plan.add({ kind: "continue" });

@@ -1,6 +1,17 @@
 /** The way of an init process through its gates, and the hooks that it runs there, on the real kernel. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, closeSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type Launched, launch } from "../../../src/launch/launch.ts";
 import { openReports } from "../../../src/launch/reports.ts";
@@ -10,7 +21,7 @@ import { namespaceFiles, namespaceTypes } from "../../../src/sandbox/namespace-f
 import { planBox } from "../../../src/sandbox/plan-create.ts";
 import { planNamespaces } from "../../../src/sandbox/plan-namespaces.ts";
 import { boxInput, host, openWorkshop, sharedDirectory, type Workshop } from "../../helpers/busybox-box.ts";
-import { pipe } from "../../helpers/launch-plans.ts";
+import { outputFile, pipe } from "../../helpers/launch-plans.ts";
 import { openNeighbour } from "../../helpers/neighbour.ts";
 import { namespaceOf } from "../../helpers/processes.ts";
 
@@ -47,6 +58,7 @@ interface Settings {
   readonly sandbox?: Partial<SandboxInput>;
   readonly fds?: Readonly<Record<string, number>>;
   readonly initOnly?: readonly string[];
+  readonly cgroups?: readonly string[];
 }
 
 /** Without these names: they would be those of this machine in a box without a uts namespace. */
@@ -57,7 +69,7 @@ function nameless({ hostname: _, domainname: __, ...config }: RuntimeConfig): Ru
 /** Begins a box whose command is `script`. */
 async function begin(
   script: string,
-  { hooks = {}, config = (same) => same, sandbox = {}, fds = {}, initOnly = [] }: Settings,
+  { hooks = {}, config = (same) => same, sandbox = {}, fds = {}, initOnly = [], cgroups = [] }: Settings,
 ): Promise<Begun> {
   const bind = {
     kind: "bind",
@@ -70,10 +82,13 @@ async function begin(
   const given = boxInput(workshop, ["/bin/sh", "-c", script], { options: { mounts: [bind] }, config });
   const { namespaces } = given.sandbox.config.linux;
   const idMap = namespaces.some(({ type }) => type === "user") ? given.sandbox.idMap : undefined;
-  const launched = launch(planNamespaces({ namespaces, idMap, facts: host, descriptors: Object.keys(fds), initOnly }), {
-    fds,
-    stdio: ["ignore", "ignore", "ignore"],
-  });
+  const launched = launch(
+    planNamespaces({ namespaces, idMap, facts: host, descriptors: Object.keys(fds), initOnly, cgroups }),
+    {
+      fds,
+      stdio: ["ignore", "ignore", "ignore"],
+    },
+  );
   launched.proceed(
     planBox({
       ...given.sandbox,
@@ -234,6 +249,24 @@ describe("a start by somebody else", () => {
         expect(await finish(begun)).toBe(0);
       }
     }
+  });
+
+  test("while the box waits for it, nothing in it can find the control groups of the host", async () => {
+    const [go, executed, group] = [pipe(), pipe(), outputFile()];
+    const begun = await begin("exit 0", {
+      fds: { go: go.read, executed: executed.write, group: group.fd },
+      initOnly: ["go", "executed"],
+      cgroups: ["group"],
+      sandbox: { gates: { exec: "go" }, executed: "executed" },
+    });
+    for (const fd of [go.read, executed.write, executed.read]) closeSync(fd);
+    expect((await begun.launched.nextEvent())?.event).toBe("ready");
+    expect(group.text()).toContain(String(begun.pid));
+    const directory = `/proc/${begun.pid}/fd`;
+    const open = readdirSync(directory).map((fd) => readlinkSync(join(directory, fd)));
+    expect(open.filter((target) => target.startsWith("/memfd:output"))).toEqual([]);
+    for (const fd of [go.write, group.fd]) closeSync(fd);
+    expect(await finish(begun)).toBe(125);
   });
 
   test("a command that is not there is an error of the creation", async () => {
