@@ -93,12 +93,13 @@ export async function startDetached(context: Context, around: Surroundings, box:
       runHook: box.network.runHook,
       signal: context.signal,
     });
-    container.start();
-    await container.launched.executed();
     if (box.health !== undefined) writeHealth(paths, unknownHealth);
     writeSettings(paths, cgroup === undefined ? settings : { ...settings, cgroup });
+    // Before it runs: should this devbox be killed now, the next one knows what to look after.
     const record = runningRecord(box, container, context.now());
     writeBoxRecord(paths, record);
+    container.start();
+    await container.launched.executed();
     recordEvent(around.store, boxEvent("start", record));
     container.launched.release();
     return { record, writer: streams.writer };

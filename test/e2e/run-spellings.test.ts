@@ -86,15 +86,15 @@ describe.each<[what: string, spellings: readonly string[], command: string, outp
 });
 
 test("what docker has and devbox has not is refused, and never taken for something else", async () => {
-  for (const flag of [
-    "-d",
-    "--memory=1g",
+  const flags = [
     "--gpus=all",
     "--rm=maybe",
-    "-v=name:/x",
     "--network=my-net",
     "-p=80/sctp",
-  ]) {
+    "--restart=maybe",
+    "--log-driver=syslog",
+  ];
+  for (const flag of flags) {
     const { exitCode, stdout, stderr } = await home.run(["run", flag, imageName("busybox"), "true"]);
     expect([flag, exitCode, stdout]).toEqual([flag, 125, ""]);
     expect(stderr).toMatch(/^error: .+\n(?: {2}because: .+\n)?hint: .+\n$/);

@@ -53,6 +53,7 @@ describe("what docker writes", () => {
         WorkingDir: "/w",
         Labels: { l: "v" },
         StopSignal: "SIGINT",
+        Healthcheck: { Test: ["CMD", "true"], Interval: 1, Timeout: 2, StartPeriod: 3, StartInterval: 4, Retries: 5 },
       },
       history: [{ created_by: "RUN", empty_layer: true, comment: "c", created: "2026", author: "a" }],
     } as const;
@@ -71,6 +72,7 @@ test.each<[object, string]>([
   [{ ...config, config: { Env: ["A=1", 2] } }, "config.Env[1]: expected a string, got 2"],
   [{ ...config, config: { Cmd: ["a\0b"] } }, "config.Cmd[0]: expected a string without NUL"],
   [{ ...config, config: { Volumes: { "/v": 1 } } }, "config.Volumes./v: expected an object, got 1"],
+  [{ ...config, config: { Healthcheck: { Test: "true" } } }, 'config.Healthcheck.Test: expected a list, got "true"'],
   [{ ...config, history: [{ empty_layer: "yes" }] }, 'history[0].empty_layer: expected true or false, got "yes"'],
 ])("%#: place and reason", (document, reason) => {
   const error = failureOf(() => parseImageConfig(bytes(document)));
