@@ -21,14 +21,16 @@ enum { SIGNALS, OUTPUT, ERROR, TERMINAL, INPUT, RESIZE, SOURCES };
 /* More than any pipe holds that a user may make (pipe(7), pipe-max-size); for terminals, which hold less. */
 enum { DRAIN_BYTES = 1 << 20 };
 
-enum { MILLISECOND = 1000000 };
+enum { MILLISECOND = 1000000, SECOND = 1000000000 };
 
 struct watch {
 	const struct monitor_settings *settings;
 	struct pollfd sources[SOURCES];
 	struct log log;
+	i32 terminal;                 /* its master, listened to or not */
 	i64 beat;                     /* the program under way, or 0 */
-	i64 started, next_beat;       /* CLOCK_MONOTONIC; next_beat 0: not settled yet */
+	i64 started, next_beat;       /* CLOCK_MONOTONIC; 0: not settled yet */
+	i64 listen_again;             /* to the terminal; 0: we do, or there is none */
 	u32 pending, pending_at;      /* bytes for the terminal that it did not take yet */
 	u8 typed[1024];
 	struct frame frame;
@@ -38,6 +40,12 @@ static void forget(struct pollfd *source)
 {
 	syscall6(NR_close, (u64)source->fd, 0, 0, 0, 0, 0);
 	source->fd = -1;
+}
+
+static void listen(struct watch *w)
+{
+	w->sources[TERMINAL].fd = w->terminal;
+	w->listen_again = 0;
 }
 
 /* Put into the log what one of the outputs has now: how much that was. */
@@ -57,8 +65,16 @@ static u64 take_output(struct watch *w, u32 i)
 		write_frame(&w->log, f);
 		return (u64)got;
 	}
-	/* Nobody is left who could print: a pipe ends, the master of a terminal gives EIO (pty(7)). */
-	if (got != -EAGAIN && got != -EINTR)
+	if (got == -EAGAIN || got == -EINTR)
+		return 0;
+	/*
+	 * Nobody is left who could print. A pipe ends; the master of a terminal gives EIO (pty(7)) until somebody opens
+	 * its slave again, which nothing tells. It stays open: closing it would hang up those whom it controls.
+	 */
+	if (i == TERMINAL) {
+		source->fd = -1;
+		w->listen_again = now(CLOCK_MONOTONIC) + SECOND;
+	} else
 		forget(source);
 	return 0;
 }
@@ -78,8 +94,7 @@ static void take_input(struct watch *w)
 
 static void give_input(struct watch *w)
 {
-	i32 terminal = w->sources[TERMINAL].fd;
-	i64 given = terminal < 0 ? 0 : syscall6(NR_write, (u64)terminal, (u64)(w->typed + w->pending_at), w->pending, 0, 0, 0);
+	i64 given = syscall6(NR_write, (u64)w->terminal, (u64)(w->typed + w->pending_at), w->pending, 0, 0, 0);
 
 	if (given > 0) {
 		w->pending_at += (u32)given;
@@ -94,8 +109,8 @@ static void take_size(struct watch *w)
 	u64 size = 0;                 /* struct winsize (ioctl_tty(2)) */
 	i64 got = syscall6(NR_read, (u64)source->fd, (u64)&size, sizeof(size), 0, 0, 0);
 
-	if (got == (i64)sizeof(size) && w->sources[TERMINAL].fd >= 0)
-		syscall6(NR_ioctl, (u64)w->sources[TERMINAL].fd, TIOCSWINSZ, (u64)&size, 0, 0, 0);
+	if (got == (i64)sizeof(size))
+		syscall6(NR_ioctl, (u64)w->terminal, TIOCSWINSZ, (u64)&size, 0, 0, 0);
 	else if (got <= 0 && got != -EAGAIN && got != -EINTR)
 		forget(source);
 }
@@ -134,23 +149,28 @@ static void beat(struct watch *w)
 	}
 }
 
-/* Wait until there is something to do, at most until the next beat. What is there is in `revents`. */
+/* When there is something to do, although nothing has come; 0: never. */
+static i64 next_time(const struct watch *w)
+{
+	i64 next = w->settings->path != 0 && w->beat == 0 ? w->next_beat : 0;
+	return w->listen_again != 0 && (next == 0 || w->listen_again < next) ? w->listen_again : next;
+}
+
+/* Wait until there is something to do. What has come is in `revents`. */
 static void wait_for_any(struct watch *w)
 {
 	struct timespec rest = { 0, 0 };
 	struct pollfd *p = w->sources;
-	int timed = w->settings->path != 0 && w->beat == 0;
+	i64 next = next_time(w);
+	i64 left = next - now(CLOCK_MONOTONIC);
 	i32 input = p[INPUT].fd;
 
-	if (timed) {
-		i64 left = w->next_beat - now(CLOCK_MONOTONIC);
-		if (left > 0)
-			rest = (struct timespec){ left / 1000000000, left % 1000000000 };
-	}
+	if (left > 0)
+		rest = (struct timespec){ left / SECOND, left % SECOND };
 	p[TERMINAL].events = w->pending > 0 ? POLLIN | POLLOUT : POLLIN;
 	if (w->pending > 0)
 		p[INPUT].fd = -1;
-	i64 ready = syscall6(NR_ppoll, (u64)p, SOURCES, timed ? (u64)&rest : 0, 0, 0, 0);
+	i64 ready = syscall6(NR_ppoll, (u64)p, SOURCES, next != 0 ? (u64)&rest : 0, 0, 0, 0);
 	p[INPUT].fd = input;
 	for (u32 i = 0; ready <= 0 && i < SOURCES; i++)
 		p[i].revents = 0;
@@ -170,6 +190,8 @@ static void serve(struct watch *w)
 		take_size(w);
 	if (w->pending > 0)
 		give_input(w);
+	if (w->listen_again != 0 && now(CLOCK_MONOTONIC) >= w->listen_again)
+		listen(w);
 }
 
 /*
@@ -182,6 +204,7 @@ static void drain(struct watch *w)
 	struct pollfd *p = w->sources;
 	u64 left[SOURCES], taken = 1;
 
+	listen(w);
 	for (u32 i = OUTPUT; i <= TERMINAL; i++) {
 		i64 room = syscall6(NR_fcntl, (u64)p[i].fd, F_GETPIPE_SZ, 0, 0, 0, 0);
 		left[i] = room > 0 ? (u64)room : DRAIN_BYTES;
@@ -225,7 +248,8 @@ static void begin_watch(struct watch *w, const struct op *o, i32 terminal, const
 		syscall6(NR_fcntl, (u64)terminal, F_SETFL, (u64)flags | O_NONBLOCK, 0, 0, 0);
 	w->settings = s;
 	w->log = (struct log){ s->log, -1, s->max_files, s->max_bytes };
-	w->beat = w->next_beat = 0;
+	w->terminal = terminal;
+	w->beat = w->next_beat = w->listen_again = 0;
 	w->pending = w->pending_at = 0;
 	w->started = now(CLOCK_MONOTONIC);
 }

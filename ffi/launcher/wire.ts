@@ -155,7 +155,8 @@ export interface Heartbeat {
 
 /**
  * A frame of a log: 16 bytes, then the bytes that were printed: length (u32), stream (u32: 1 stdout and terminals,
- * 2 stderr), CLOCK_REALTIME in nanoseconds (i64); all little-endian. A frame is appended whole.
+ * 2 stderr), CLOCK_REALTIME in nanoseconds (i64); all little-endian. A frame is appended by one write(2), of which who reads
+ * at the same time may see the beginning only.
  */
 export const logFrameHeaderBytes = 16;
 

@@ -82,6 +82,7 @@ function receiveTerminal(plan: PlanBuilder, socket: string): number {
   view.setBigUint64(40, BigInt(control.bytes.length), true);
   const message = [plan.fd(socket), { data: header }, MSG_CMSG_CLOEXEC];
   plan.syscall("receive the terminal of the box", "recvmsg", message);
+  plan.syscall("close the socket", "close", [plan.fd(socket)]);
   plan.add({ kind: "load", slot: terminal, from: control, offset: 16, width: 4 });
   return terminal;
 }
