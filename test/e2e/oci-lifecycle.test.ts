@@ -151,6 +151,15 @@ describe("forbidden transitions are errors that name the state, and change nothi
     expect((await oci.state(id)).status).toBe("created");
   });
 
+  test("a container is started once, also by those who come at the same moment", async () => {
+    const id = await created(sleeper, (config) => {
+      config.hooks = { startContainer: [{ path: "/bin/sleep", args: ["sleep", "0.3"] }] };
+    });
+    const results = await Promise.all(Array.from({ length: 4 }, () => oci.run(["start", id])));
+    expect(results.map(({ exitCode }) => exitCode).sort()).toEqual([0, 1, 1, 1]);
+    for (const { exitCode, stderr } of results) if (exitCode !== 0) expect(stderr).toMatch(/already running/);
+  });
+
   test.each(["..", "a/b", "../../etc", "a b", ""])("%j is no id", async (id) => {
     const { exitCode, stderr } = await oci.run(["create", "--bundle", await oci.bundle(sleeper), id]);
     expect(exitCode).toBe(1);
@@ -216,10 +225,7 @@ test("an init process is left to the subreaper above whoever called", async () =
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  expect(lines).toEqual([
-    { status: 0, isOurs: true },
-    { waited: true, signal: 9 },
-  ]);
+  expect(lines).toEqual([{ status: 0, isOurs: true }, { zombie: "stopped" }, { waited: true, signal: 9 }]);
   await oci.reaches(id, "stopped");
 });
 
