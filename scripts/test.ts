@@ -15,6 +15,7 @@ import {
   workDirectory,
 } from "../test/helpers/machine.ts";
 import { startRegistry } from "../test/helpers/registry.ts";
+import { kernelCache } from "../test/vm/kernel.ts";
 import { addCounts, type Counts, readJunit } from "./junit.ts";
 
 const project = resolve(import.meta.dir, "..");
@@ -121,11 +122,13 @@ async function prepare(
       readonly: true,
     }),
   );
+  const kernel = await kernelCache();
   const small = await mountExt4(directory, "small", "64M", user);
   const given = {
     DEVBOX_TEST_BINARY: binary,
     DEVBOX_TEST_REGISTRY: registry.address,
     DEVBOX_TEST_LAYOUTS: join(cache, "layouts"),
+    ...(kernel === undefined ? {} : { DEVBOX_TEST_KERNEL: kernel }),
     ...(small === undefined ? {} : { DEVBOX_TEST_SMALL_FS: small }),
   };
   return { directory, user, sources, given };
