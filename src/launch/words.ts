@@ -79,6 +79,8 @@ export const argumentWriters: Readonly<Partial<Record<SyscallName, Readonly<Reco
   fchownat: { 0: directory, 4: flags("AT_") },
   pipe2: { 1: openFlags },
   dup3: { 2: openFlags },
+  fcntl: { 1: oneOf("F_DUPFD_") },
+  recvmsg: { 2: flags("MSG_") },
   prctl: { 0: prctlOption },
   close_range: { 1: lastDescriptor, 2: flags("CLOSE_RANGE_") },
   wait4: { 2: flags("__WALL", "WNOHANG") },

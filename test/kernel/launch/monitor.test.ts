@@ -183,7 +183,7 @@ test("it is small, and has its name", async () => {
   expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("devbox-monitor\n");
   const resident = Number(/^Rss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
   // Of 1 MB that an idle box may cost, and most of it is the kernel's.
-  expect(resident).toBeLessThan(200);
+  expect(resident).toBeLessThan(100);
   box.input("go\n");
   await box.launched.wait();
 });

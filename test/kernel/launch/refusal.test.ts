@@ -67,6 +67,45 @@ function dataSize(view: DataView): number {
   return view.getUint32(24, true);
 }
 
+/** wait4(2). */
+const ECHILD = 10;
+
+/** A plan with a monitor, for which it has no child: were it not refused, it would fail there. */
+function monitorPlan(): Uint8Array {
+  const plan = beginPlan("monitor nobody");
+  const none = { stdout: -1, stderr: -1, terminal: -1, input: -1, resize: -1, log: -1, ended: -1 } as const;
+  plan.add({ kind: "monitor", slot: plan.slot(), ...none, settings: { maxLogBytes: 0, maxLogFiles: 1 } });
+  return encodePlan(plan.finish(), hostArchitecture);
+}
+
+const settings = (view: DataView): number => view.getUint32(20, true) + Number(view.getBigUint64(ops + 64, true));
+const monitorAlterations: readonly (readonly [string, number, (view: DataView) => void])[] = [
+  ["its settings at an address of its choice", 3, (view) => view.setUint8(ops + 20, wire.ARG_IMMEDIATE)],
+  ["its settings over the end of the data", 3, (view) => view.setBigUint64(ops + 64, 8n, true)],
+  ["its settings not aligned", 3, (view) => view.setUint32(20, view.getUint32(20, true) - 4, true)],
+];
+
+test.each(monitorAlterations)("refused of a monitor: %s", async (_, check, alter) => {
+  const bytes = monitorPlan();
+  alter(new DataView(bytes.buffer));
+  const report = { kind: "failed", op: undefined, errno: EINVAL, detail: check } as const;
+  expect(await execute(bytes)).toEqual({ status: 125, report });
+});
+
+test.each([
+  ["no log file", (view: DataView) => view.setUint32(settings(view) + 24, 0, true)],
+  ["files smaller than a frame", (view: DataView) => view.setBigUint64(settings(view) + 32, 16n, true)],
+])("a monitor that is to keep %s fails before it begins", async (_, alter) => {
+  const bytes = monitorPlan();
+  alter(new DataView(bytes.buffer));
+  expect(await execute(bytes)).toEqual({ status: 125, report: { kind: "failed", op: 0, errno: EINVAL, detail: 0 } });
+});
+
+test("a monitor of nobody fails", async () => {
+  const report = { kind: "failed", op: 0, errno: ECHILD, detail: 0 } as const;
+  expect(await execute(monitorPlan())).toEqual({ status: 125, report });
+});
+
 test("the plan is good as it is", async () => {
   expect(await execute(goodPlan())).toEqual({ status: 7, report: undefined });
 });
