@@ -5,8 +5,14 @@ import type { Cgroup } from "../cgroup/types.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
-import type { LinuxResources } from "../oci/runtime.ts";
+import type { DeviceRule, LinuxResources } from "../oci/runtime.ts";
 import { endCgroup, makeContainerCgroup } from "../runtime/container-cgroup.ts";
+
+/**
+ * A box is in a user namespace, where nobody can make nodes of devices: it has those of its /dev, which the user chose, and
+ * there is nothing to add for its group.
+ */
+const anyDevice: readonly DeviceRule[] = [{ allow: true, access: "rwm" }];
 
 /**
  * Makes the group and sets the limits. As docker does, limits that this machine cannot set are warned of, and the box runs
@@ -22,7 +28,7 @@ export async function makeBoxCgroup(
   const make = (limits: LinuxResources) =>
     makeContainerCgroup({
       id,
-      linux: { namespaces: [], cgroupsPath: `devbox-${id.slice(0, 12)}`, resources: limits },
+      linux: { namespaces: [], cgroupsPath: `devbox-${id.slice(0, 12)}`, resources: { devices: anyDevice, ...limits } },
       facts,
       manager: "cgroupfs",
       warn: (line) => log.warn(line),

@@ -1,11 +1,15 @@
 /** Handing a group to the container's user: runtime-spec config-linux.md "Cgroup ownership". */
 import { chownSync, readFileSync } from "node:fs";
 import { DevboxError, errnoName } from "../core/errors.ts";
-import type { RuntimeConfig } from "../oci/runtime.ts";
+import { toHostId } from "../oci/id-map.ts";
+import type { ParsedConfig } from "../oci/runtime.ts";
 import type { Cgroup } from "./types.ts";
 
-/** Whether the container is to own its group: it sees it in a namespace of its own, and may write to it. */
-export function ownsCgroup({ linux, mounts }: Pick<RuntimeConfig, "linux" | "mounts">): boolean {
+/**
+ * Who is to own the group, as the host counts: the container's user, if it sees the group in a namespace of its own and may
+ * write to it. undefined: nobody else than now.
+ */
+export function cgroupOwner({ linux, mounts, process }: ParsedConfig): number | undefined {
   const isNew = linux.namespaces.some(({ type, path }) => type === "cgroup" && path === undefined);
   const isWritable = mounts.some(
     ({ destination, source, type, options = [] }) =>
@@ -13,7 +17,12 @@ export function ownsCgroup({ linux, mounts }: Pick<RuntimeConfig, "linux" | "mou
       (source === "cgroup" || type === "cgroup") &&
       !options.includes("ro"),
   );
-  return isNew && isWritable;
+  const uid = process?.user.uid;
+  if (!isNew || !isWritable || uid === undefined) return undefined;
+  // Joined by path a user namespace has maps of its own; then nothing is changed.
+  const user = linux.namespaces.find(({ type }) => type === "user");
+  if (user === undefined) return uid;
+  return user.path === undefined ? toHostId(linux.uidMappings ?? [], uid) : undefined;
 }
 
 /** For kernels that do not tell (before 4.15). */

@@ -12,7 +12,7 @@ import type { DeviceRule } from "../oci/runtime.ts";
 import { directoryOf } from "./controllers.ts";
 import { compileDeviceProgram } from "./device-program.ts";
 import { deviceWrites, isAboutAll, type UniformRule, uniformRules } from "./device-rules.ts";
-import { writeControl } from "./files.ts";
+import { readControl, writeControl } from "./files.ts";
 import { unifiedDirectory } from "./processes.ts";
 import type { Cgroup } from "./types.ts";
 
@@ -39,6 +39,8 @@ export function applyDeviceRules(cgroup: Cgroup, rules: readonly DeviceRule[], r
 function restrict(cgroup: Cgroup, rules: readonly UniformRule[]): void {
   const directory = cgroup.layout.version === 1 ? directoryOf(cgroup, "devices") : undefined;
   if (directory !== undefined) {
+    // Nothing to say: and who says it below a group that lacks devices is refused.
+    if (allowsAll(rules) && readControl(directory, "devices.list") === "a *:* rwm") return;
     for (const { file, text, property } of deviceWrites(rules)) writeRule(directory, file, text, property);
     return;
   }

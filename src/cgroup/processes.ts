@@ -4,22 +4,38 @@ import { O_CLOEXEC, O_WRONLY } from "../../ffi/constants.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { directoryOf } from "./controllers.ts";
 import { childGroups, readControl, readTable, readWords, writeControl } from "./files.ts";
+import { ownCgroups } from "./layout.ts";
+import { ownPath } from "./path.ts";
 import type { Cgroup } from "./types.ts";
 import { waitForControl } from "./watch.ts";
 
 /**
- * Descriptors of cgroup.procs of each directory, closed on exec, the caller's to close: who writes `0` into all of them is in
- * the group. Opening needs the caller's rights, writing as well (since 5.16 those of who has opened).
+ * Descriptors of cgroup.procs of each directory, closed on exec, the caller's to close: whose pid is written into all of them
+ * is in the group. `init`: a process of the container, which a further one joins; where the container has made groups
+ * of its own and moved its processes there, the new one goes to that of `init`.
  */
-export function openProcs(cgroup: Cgroup): readonly number[] {
+export function openProcs(cgroup: Cgroup, init?: number): readonly number[] {
   const fds: number[] = [];
   try {
-    for (const directory of cgroup.directories) fds.push(openSync(`${directory}/cgroup.procs`, O_WRONLY | O_CLOEXEC));
+    for (const directory of entrances(cgroup, init))
+      fds.push(openSync(`${directory}/cgroup.procs`, O_WRONLY | O_CLOEXEC));
     return fds;
   } catch (error) {
     for (const fd of fds) closeSync(fd);
     throw new DevboxError("CGROUP_FAILED", { step: `enter the control group ${cgroup.path}`, cause: error });
   }
+}
+
+/** A version 2 group that hands controllers down takes no processes: EBUSY (cgroups(7) "no internal processes"). */
+function entrances(cgroup: Cgroup, init: number | undefined): readonly string[] {
+  const { layout, directories, path } = cgroup;
+  const unified = unifiedDirectory(cgroup);
+  if (init === undefined || unified === undefined || !readControl(unified, "cgroup.subtree_control"))
+    return directories;
+  const own = ownCgroups(readControl(`/proc/${init}`, "cgroup") ?? "");
+  const where = layout.version === 2 ? ownPath(layout, own) : (own.unified ?? "/");
+  if (!where.startsWith(`${path}/`)) return directories;
+  return directories.map((directory) => (directory === unified ? unified + where.slice(path.length) : directory));
 }
 
 /** Every process in the group and in groups below, as the caller's pid namespace counts, in no order. */

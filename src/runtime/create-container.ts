@@ -5,6 +5,7 @@
 import { closeSync, renameSync, writeFileSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
+import { cgroupOwner, delegateCgroup } from "../cgroup/delegate.ts";
 import { openProcs } from "../cgroup/processes.ts";
 import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError } from "../core/errors.ts";
@@ -33,6 +34,7 @@ import { pipesToGive, startedPid } from "./started.ts";
 import {
   type ContainerPaths,
   containerPaths,
+  isRootOfMachine,
   makeContainerDirectory,
   removeContainerDirectory,
 } from "./state-directory.ts";
@@ -92,7 +94,11 @@ async function build(
 ): Promise<CreatedContainer> {
   const { id, facts, cgroups: manager, warn, bundle } = request;
   const cgroup = await makeContainerCgroup({ id, linux: bundle.config.linux, facts, manager, warn });
-  if (cgroup !== undefined) undo.defer(() => endCgroup(cgroup));
+  if (cgroup !== undefined) {
+    undo.defer(() => endCgroup(cgroup));
+    const owner = cgroupOwner(bundle.config);
+    if (owner !== undefined && isRootOfMachine(facts)) delegateCgroup(cgroup, owner);
+  }
   using descriptors = openDescriptors(request, paths, cgroup);
   await using beginning = beginContainer(request, descriptors);
   let record: ContainerRecord = newRecord(request, cgroup);

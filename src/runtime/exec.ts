@@ -27,7 +27,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
     return fd;
   };
   const target = keep(openTarget(request.pid));
-  const groups = cgroup === undefined ? [] : openProcs(cgroup).map(keep);
+  const groups = cgroup === undefined ? [] : openProcs(cgroup, request.pid).map(keep);
   const cgroups = groups.map((_, index) => `cgroup-${index}`);
   const terminal = process.terminal === true;
   const console = terminal && request.console === undefined ? opened.use(openConsoleSocket()) : undefined;

@@ -128,4 +128,38 @@ describe.skipIf(noCgroups !== undefined)("as root", () => {
     const mounts = layout?.version === 1 ? Object.values(layout.mounts) : [layout?.mount ?? ""];
     expect(mounts.filter((mount) => existsSync(`${mount}/${id}`))).toEqual([]);
   });
+
+  test.skipIf(layout?.version !== 2)(
+    "a container that may write to its group owns it; a further process goes where its own are",
+    async () => {
+      const id = oci.id();
+      const script = `
+      cd /sys/fs/cgroup && mkdir init && echo 0 > init/cgroup.procs &&
+      echo +pids > cgroup.subtree_control && echo divided > /tmp/said
+      echo max > memory.max 2>/dev/null && echo freed >> /tmp/said
+      exec sleep 1000
+    `;
+      const bundle = await oci.bundle(["sh", "-c", script], (config) => {
+        config.linux.cgroupsPath = `/${id}`;
+        config.linux.namespaces.push({ type: "user" }, { type: "cgroup" });
+        config.linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 1000 }];
+        config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 1000 }];
+        config.linux.resources = { memory: { limit: 64 * MiB } };
+        const group = config.mounts.find(({ destination }: Config) => destination === "/sys/fs/cgroup");
+        if (group === undefined)
+          config.mounts.push({ destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup" });
+        else group.options = ["nosuid", "noexec", "nodev"];
+        config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs" });
+      });
+      await oci.ok(["create", "--bundle", bundle, id]);
+      await oci.ok(["start", id]);
+      const { pid } = await oci.state(id);
+      while (!readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("sleep")) await Bun.sleep(10);
+      expect(await oci.ok(["exec", id, "cat", "/tmp/said"])).toBe("divided\n");
+      expect(await oci.ok(["exec", id, "cat", "/proc/self/cgroup"])).toBe("0::/init\n");
+      expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toBe(`0::/${id}/init\n`);
+      await oci.ok(["delete", "--force", id]);
+      expect(existsSync(`${layout?.version === 2 ? layout.mount : ""}/${id}`)).toBe(false);
+    },
+  );
 });
