@@ -2,6 +2,7 @@
  * `devbox hook slirp4netns start|stop`: the network as OCI hooks (runtime-spec config.md "POSIX-platform Hooks"), for
  * bundles that another runtime runs. start belongs to createRuntime and leaves slirp4netns behind, stop to poststop.
  */
+import { pidfdOpen } from "../../ffi/libc.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { PortMapping } from "../core/ports.ts";
 import { parsePort } from "./ports.ts";
@@ -29,7 +30,10 @@ export async function runHook(stateJson: string, argv: readonly string[]): Promi
   if (command.verb === "stop") return endRecordedProcess(record);
   const { directory, helper, ports } = command;
   const pid = readPid(stateJson);
-  const network = await startSlirp4netns({ pid, helper, boxDirectory: directory, ports, exitFd: undefined }).ready;
+  // Hung up when the process has been reaped (Linux 6.9 on): crun waits for all that its hooks have left behind before it
+  // runs those that would end it.
+  const exitFd = pidfdOpen(pid);
+  const network = await startSlirp4netns({ pid, helper, boxDirectory: directory, ports, exitFd }).ready;
   recordProcess(record, network.pid);
 }
 

@@ -7,9 +7,9 @@ import { boxHome } from "../helpers/box.ts";
 import { inUserNamespace } from "../helpers/devbox.ts";
 import { devboxBinary, imageName, layouts } from "../helpers/given.ts";
 import { differences, type Listing, listTree } from "../helpers/listing.ts";
+import { isPossible, runtimes } from "../helpers/runtimes.ts";
 
 const { home, image } = boxHome();
-const isRoot = process.getuid?.() === 0;
 let made = 0;
 
 async function bundle(flags: readonly string[], command: readonly string[]): Promise<string> {
@@ -33,9 +33,9 @@ async function outputs(directory: string): Promise<Readonly<Record<string, strin
     });
     return result.stdout.toString();
   };
-  const own = await run([devboxBinary(), "oci"]);
-  // Without root, runc refuses supplementary groups, which the image's root has.
-  return isRoot ? { own, runc: await run(["runc"]) } : { own };
+  const seen: Record<string, string> = { own: await run([devboxBinary(), "oci"]) };
+  for (const name of ["runc", "crun"] as const) if (isPossible(name)) seen[name] = await run(runtimes[name]);
+  return seen;
 }
 
 test("one tree of all layers, with its owners; and equal results", async () => {

@@ -1,6 +1,6 @@
 /** A bundle of ours is a bundle: runc and crun run it, rootless or as root, on a directory as the root. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BundleInput } from "../../../src/bundle/bundle.ts";
@@ -10,6 +10,7 @@ import { defaultIdMap } from "../../../src/host/id-map.ts";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
 import { capabilitySets, defaultCapabilities } from "../../../src/sandbox/capabilities.ts";
 import { bundleInput } from "../../helpers/bundle-input.ts";
+import { isPossible, runtimes } from "../../helpers/runtimes.ts";
 
 const base = mkdtempSync(join(tmpdir(), "devbox-bundle-"));
 const rootfs = join(base, "rootfs");
@@ -26,23 +27,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-/**
- * Words that start a runtime. crun works on no machine where cgroup versions 1 and 2 are mounted side by side: root
- * shows it version 2 alone.
- */
-const hybridCgroups = existsSync("/sys/fs/cgroup/unified");
-const unified = 'umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec crun "$@"';
-const runtimes: Readonly<Record<string, readonly string[]>> = {
-  runc: ["runc"],
-  crun: hybridCgroups ? ["unshare", "--mount", "sh", "-c", unified, "crun"] : ["crun"],
-};
-/** Without root, runc refuses supplementary groups, whatever the id map; and crun needs the mount above. */
-const impossible = (runtime: string): boolean => (runtime === "runc" || hybridCgroups) && process.geteuid?.() !== 0;
-
 let boxes = 0;
 
 /** Makes a bundle and runs it; stdout of the box. */
-function runWith(runtime: string, options: Partial<RunOptions>): { code: number; out: string; err: string } {
+function runWith(runtime: "runc" | "crun", options: Partial<RunOptions>): { code: number; out: string; err: string } {
   const facts = readHostFacts(process.env);
   boxes += 1;
   const id = `devbox-test-${process.pid}-${boxes}`;
@@ -56,7 +44,7 @@ function runWith(runtime: string, options: Partial<RunOptions>): { code: number;
   };
   createBundle(bundleInput(base, { kind: "directory", path: rootfs }, options, changes));
   const result = Bun.spawnSync(
-    [...(runtimes[runtime] ?? []), "--root", join(base, "state"), "run", "--bundle", directory, id],
+    [...runtimes[runtime], "--root", join(base, "state"), "run", "--bundle", directory, id],
     {
       stdin: "ignore",
     },
@@ -64,8 +52,8 @@ function runWith(runtime: string, options: Partial<RunOptions>): { code: number;
   return { code: result.exitCode, out: result.stdout.toString(), err: result.stderr.toString() };
 }
 
-describe.each(["runc", "crun"])("%s", (runtime) => {
-  test.skipIf(impossible(runtime))("runs the command as the user, in the directory, with the environment", () => {
+describe.each(["runc", "crun"] as const)("%s", (runtime) => {
+  test.skipIf(!isPossible(runtime))("runs the command as the user, in the directory, with the environment", () => {
     const script = "id -u; id -G; pwd; env; hostname; cat /etc/hostname";
     const { out, err, code } = runWith(runtime, {
       command: ["/bin/sh", "-c", script],
@@ -82,7 +70,7 @@ describe.each(["runc", "crun"])("%s", (runtime) => {
     expect(lines).toContain("HOME=/home/ada");
   });
 
-  test.skipIf(impossible(runtime))("mounts what is asked for, and keeps limits that no number holds", () => {
+  test.skipIf(!isPossible(runtime))("mounts what is asked for, and keeps limits that no number holds", () => {
     writeFileSync(join(base, "note"), "hello");
     const { out, err, code } = runWith(runtime, {
       command: ["/bin/sh", "-c", "cat /note; touch /note || echo refused; cat /proc/self/limits; mount"],
