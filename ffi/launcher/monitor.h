@@ -115,6 +115,7 @@ static void take_size(struct watch *w)
 		forget(source);
 }
 
+/* All descriptors but 0, 1, 2 are closed on exec from the launcher's start. */
 static i64 start_program(const struct monitor_settings *s)
 {
 	u64 none = 0;
@@ -122,7 +123,6 @@ static i64 start_program(const struct monitor_settings *s)
 
 	if (pid != 0)
 		return pid;
-	syscall6(NR_close_range, 3, ~0U, 0, 0, 0, 0);
 	syscall6(NR_rt_sigprocmask, SIG_SETMASK, (u64)&none, 0, SIGSET_BYTES, 0, 0);
 	syscall6(NR_execve, s->path, s->argv, s->envp, 0, 0, 0);
 	leave(EXIT_FAILED);

@@ -108,6 +108,8 @@ export async function startMonitored(settings: MonitoredSettings): Promise<Monit
     ended,
     [Symbol.dispose]: () => {
       closeSync(stdin[1]);
+      // Of a test that has failed.
+      if (ended() === undefined) process.kill(started.value, "SIGKILL");
       rmSync(directory, { recursive: true });
     },
   };
@@ -149,7 +151,8 @@ export function planMonitored(
   return plan.finish();
 }
 
-function executeShell(plan: PlanBuilder, script: string): void {
+/** Append: become `sh -c SCRIPT`. */
+export function executeShell(plan: PlanBuilder, script: string): void {
   const argv = plan.vector(["sh", "-c", script]);
   plan.syscall("execute sh", "execve", [plan.string("/bin/sh"), argv, plan.vector(["PATH=/bin:/usr/bin"])]);
 }

@@ -32,9 +32,11 @@ describe("the program", () => {
     const script =
       'mkdir running || echo >overlap; echo "$WORD $(echo /proc/self/fd/*) $(readlink /proc/$$/fd/0)" >>beats; ' +
       "grep -E 'SigBlk|SigIgn' /proc/self/status >>signals; rmdir running";
-    using box = await startMonitored({ child: "read line", beat: beatOf(lab.path, script) });
+    // What it prints wakes the monitor while a program is under way.
+    const child = `while [ ! -e ${lab.path}/end ]; do echo noise; done`;
+    using box = await startMonitored({ child, maxLogBytes: 10_000, beat: beatOf(lab.path, script) });
     await until("ten of them", () => lab.lines("beats").length >= 10);
-    box.input("go\n");
+    await Bun.write(join(lab.path, "end"), "");
     expect(await box.launched.wait()).toBe(0);
     // 3 is the directory that the shell reads.
     expect(new Set(lab.lines("beats"))).toEqual(

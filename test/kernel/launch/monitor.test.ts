@@ -3,10 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LOCK_EX, SIGTERM } from "../../../ffi/constants.ts";
+import { F_SETPIPE_SZ, LOCK_EX, SIGCONT, SIGHUP, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2 } from "../../../ffi/constants.ts";
 import { flock, tryFlock } from "../../../ffi/libc.ts";
+import type { PlanBuilder } from "../../../src/launch/plan.ts";
 import { pipe, readUntil } from "../../helpers/launch-plans.ts";
-import { startMonitored, until } from "../../helpers/monitored.ts";
+import { executeShell, startMonitored, until } from "../../helpers/monitored.ts";
 
 const nanoseconds = (): bigint => BigInt(Date.now()) * 1_000_000n;
 /** What seq(1) prints. */
@@ -132,10 +133,18 @@ describe("the end", () => {
   });
 
   test("comes also when others go on printing", async () => {
-    using box = await startMonitored({ child: "yes & echo $! >&2; exit 3" });
+    const child = (plan: PlanBuilder): void => {
+      // So large that it is filled again before it is empty.
+      plan.syscall("enlarge the pipe", "fcntl", [1, F_SETPIPE_SZ, 1 << 20]);
+      plan.syscall("lead a process group", "setsid", []);
+      executeShell(plan, "yes & yes & yes & read line; exit 3");
+    };
+    using box = await startMonitored({ child, maxLogBytes: 100_000, maxLogFiles: 2 });
+    await until("a flood", () => box.printed(1).length > 100_000);
+    box.input("go\n");
     expect(await box.launched.wait()).toBe(0);
     expect(box.ended()?.status).toBe(3 << 8);
-    process.kill(Number(box.printed(2)), SIGTERM);
+    process.kill(-box.pid, SIGTERM);
   });
 
   test("of a child that handles a signal sent to the monitor", async () => {
@@ -145,6 +154,20 @@ describe("the end", () => {
     expect(await box.launched.wait()).toBe(5);
     expect(box.ended()?.status).toBe(7 << 8);
   });
+});
+
+test("signals that it did not pass on before the end do not end what it becomes", async () => {
+  using box = await startMonitored({ child: "echo ready; read line", next: "exit 5" });
+  await until("the loop of the monitor", () => box.printed() === "ready\n");
+  const { launched, pid } = box;
+  // While it is stopped they wait, the end of the child among them, and are taken one by one.
+  launched.kill(SIGSTOP);
+  await until("its stop", () => /^State:\tT/m.test(readFileSync(`/proc/${launched.pid}/status`, "utf8")));
+  process.kill(pid, "SIGKILL");
+  for (const signal of [SIGHUP, SIGUSR1, SIGUSR2, SIGTERM]) launched.kill(signal);
+  launched.kill(SIGCONT);
+  expect(await launched.wait()).toBe(5);
+  expect(box.ended()?.status).toBe(9);
 });
 
 test("what it becomes has the descriptors that were to be kept, from 10 on, and /dev/null; a lock is held on", async () => {
