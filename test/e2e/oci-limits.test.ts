@@ -1,6 +1,6 @@
 /** linux.resources of containers of `devbox oci`, where there are control groups to be had: of either version. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { findCgroupLayout, ownCgroups } from "../../src/cgroup/layout.ts";
 import { noCgroups } from "../helpers/cgroup.ts";
 import { type Config, type OciRuntime, openOciRuntime } from "../helpers/oci-runtime.ts";
@@ -139,9 +139,11 @@ describe.skipIf(noCgroups !== undefined)("as root", () => {
       echo max > memory.max 2>/dev/null && echo freed >> /tmp/said
       exec sleep 1000
     `;
-      const bundle = await oci.bundle(["sh", "-c", script], (config) => {
+      const bundle = await oci.bundle(["sh", "-c", script], (config, directory) => {
+        // Its root file system belongs to somebody else, who alone could make them.
+        for (const name of ["proc", "dev", "sys", "tmp"]) mkdirSync(`${directory}/rootfs/${name}`, { recursive: true });
         config.linux.cgroupsPath = `/${id}`;
-        config.linux.namespaces.push({ type: "user" }, { type: "cgroup" });
+        config.linux.namespaces.push({ type: "user" });
         config.linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 1000 }];
         config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 1000 }];
         config.linux.resources = { memory: { limit: 64 * MiB } };
