@@ -1,9 +1,8 @@
 /** The control group of a container: where config.json says, or one by its id; none where nobody lets us and nothing is limited. */
-import { readFileSync } from "node:fs";
 import { applyResources } from "../cgroup/apply.ts";
 import { neededControllers } from "../cgroup/controllers.ts";
 import { createCgroup } from "../cgroup/create.ts";
-import { findCgroupLayout, ownCgroups } from "../cgroup/layout.ts";
+import { readHostCgroups } from "../cgroup/host.ts";
 import { chooseCgroupPath } from "../cgroup/path.ts";
 import { killCgroup } from "../cgroup/processes.ts";
 import { removeCgroup } from "../cgroup/remove.ts";
@@ -52,13 +51,12 @@ function create(
   { id, linux, facts, manager }: ContainerCgroupRequest,
   rootless: boolean,
 ): ReturnType<typeof createCgroup> {
-  const layout = findCgroupLayout(readFileSync("/proc/self/mountinfo", "utf8"));
-  if (layout === undefined) return unavailable("no control groups are mounted");
-  const own = ownCgroups(readFileSync("/proc/self/cgroup", "utf8"));
+  const host = readHostCgroups();
+  if (host === undefined) return unavailable("no control groups are mounted");
   const { cgroupsPath } = linux;
   const systemd = manager === "systemd";
-  const path = chooseCgroupPath({ cgroupsPath, id, layout, own, rootless, uid: facts.uid, systemd });
-  return createCgroup({ layout, path, own, rootless });
+  const path = chooseCgroupPath({ cgroupsPath, id, ...host, rootless, uid: facts.uid, systemd });
+  return createCgroup({ ...host, path, rootless });
 }
 
 function unavailable(because: string): { readonly kind: "unavailable"; readonly error: DevboxError } {
