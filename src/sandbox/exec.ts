@@ -1,5 +1,15 @@
 /** The last steps: the command, looked for on the PATH of the box as execvp(3) does. */
-import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, F_OK, O_CLOEXEC, O_DIRECTORY, O_PATH, X_OK } from "../../ffi/constants.ts";
+import {
+  AT_EACCESS,
+  AT_FDCWD,
+  CLOSE_RANGE_CLOEXEC,
+  F_OK,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  PR_SET_KEEPCAPS,
+  X_OK,
+} from "../../ffi/constants.ts";
 import { EACCES, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
@@ -39,10 +49,10 @@ export function findExecutable(plan: PlanBuilder, identity: Pick<Identity, "proc
   const { process, idMap } = identity;
   const { user } = process;
   setGroups(plan, user, idMap);
+  plan.syscall("keep capabilities over the change of user", "prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);
   plan.syscall(`look as group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
   plan.syscall(`look as user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
-  // The change to another user has taken them all.
-  if (user.uid === 0) capset(plan, "look with the capabilities of the command", capabilitiesOf(identity));
+  capset(plan, "look with the capabilities of the command", capabilitiesOf(identity));
   search(plan, process);
 }
 
@@ -52,10 +62,11 @@ function search(plan: PlanBuilder, { args, env }: RuntimeProcess): void {
   const paths = candidates(command, env);
   const found = plan.mark("the command is there");
   const opened = { slot: plan.descriptor() };
+  // AT_EACCESS: without it, access(2) asks as if a user other than root had no capabilities.
   for (const path of paths) {
     const [next, label, file] = [plan.mark("the next place"), `execute ${path}`, plan.string(path)];
     const options = { tolerate: [...absent, EACCES], onError: next };
-    plan.syscall(label, "faccessat2", [AT_FDCWD, file, X_OK, 0], options);
+    plan.syscall(label, "faccessat2", [AT_FDCWD, file, X_OK, AT_EACCESS], options);
     // A directory, which everybody may "execute"?
     const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
     plan.syscall(label, "openat", [AT_FDCWD, file, flags, 0], {
@@ -67,7 +78,10 @@ function search(plan: PlanBuilder, { args, env }: RuntimeProcess): void {
   }
   for (const path of paths) {
     const [next, label] = [plan.mark("the next place"), `execute ${path}`];
-    plan.syscall(label, "faccessat2", [AT_FDCWD, plan.string(path), F_OK, 0], { tolerate: absent, onError: next });
+    plan.syscall(label, "faccessat2", [AT_FDCWD, plan.string(path), F_OK, AT_EACCESS], {
+      tolerate: absent,
+      onError: next,
+    });
     plan.add({ kind: "fail", label, errno: EACCES });
     plan.here(next);
   }

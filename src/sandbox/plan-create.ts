@@ -68,10 +68,11 @@ export function planBox(input: SandboxInput): LaunchPlan {
 
   plan.syscall(`enter ${process.cwd}`, "fchdir", [directory]);
   if (terminal !== undefined) attachConsole(plan, terminal);
+  // A container without a process has none (config.md "Process"), and is not started. Before the limits: a process of
+  // SCHED_DEADLINE may not fork (sched(7)), nor may one whose RLIMIT_NPROC is reached.
+  if (input.executed !== undefined && process.args.length > 0) lookForCommand(plan, identity);
   setLimits(plan, process);
   closeAtExec(plan);
-  // A container without a process has none (config.md "Process"), and is not started.
-  if (input.executed !== undefined && process.args.length > 0) lookForCommand(plan, identity);
   awaitStart(plan, input, directory.slot);
   runHooksInside(plan, "startContainer", config, containerState);
   becomeUser(plan, identity, prepared);

@@ -29,7 +29,7 @@ export function listenUnix(path: string): UnixListener {
     receive() {
       const connection = libc.accept4(fd, null, null, 0o2000000);
       try {
-        return receiveDescriptors(connection, 64);
+        return receiveDescriptors(connection, 4096);
       } finally {
         closeSync(connection);
       }
