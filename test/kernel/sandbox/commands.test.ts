@@ -18,7 +18,6 @@ import { pipe2 } from "../../../ffi/libc.ts";
 import { launch } from "../../../src/launch/launch.ts";
 import { beginPlan, type PlanBuilder } from "../../../src/launch/plan.ts";
 import type { IdMap, RuntimeProcess } from "../../../src/oci/runtime.ts";
-import { capabilityNames } from "../../../src/oci/runtime-words.ts";
 import { explainFailure } from "../../../src/runtime/explain-failure.ts";
 import { execute, findExecutable } from "../../../src/sandbox/exec.ts";
 import { setAffinity } from "../../../src/sandbox/schedule.ts";
@@ -110,13 +109,16 @@ describe("what is not there, or not to be executed, is told as its execution wou
 });
 
 describe.if(isRoot)("whose rights count", () => {
-  const asUser = { user: { uid: 4321, gid: 4321 }, capabilities: { ...none, permitted: [...capabilityNames] } };
+  const asUser = { user: { uid: 4321, gid: 4321 }, capabilities: { ...none, permitted: ["CAP_DAC_OVERRIDE"] } };
 
   test("those of the user, and not ours", async () => {
     chownSync(join(directory, "second/group"), 0, 0);
     chmodSync(join(directory, "second/group"), 0o750);
     expect(await look("group", ["second"])).toBe(0);
     await expect(look("group", ["second"], asUser)).rejects.toMatchObject({ code: "COMMAND_NOT_EXECUTABLE" });
+    const effective = ["CAP_DAC_OVERRIDE"];
+    const able = { ...asUser, capabilities: { ...none, permitted: effective, effective } };
+    expect(await look("group", ["second"], able)).toBe(0);
   });
 
   test("with the groups of the user", async () => {
