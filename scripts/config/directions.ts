@@ -18,7 +18,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
   host: ["core", "oci", "launch", "ffi"],
   launch: ["types:host", "types:oci", "core", "ffi"],
   layer: ["core", "oci", "ffi"],
-  store: ["types:layer", "core", "oci", "ffi"],
+  store: ["types:layer", "host/process-identity.ts", "core", "oci", "ffi"],
   registry: ["core", "oci"],
   image: below.image,
   bundle: ["store", "types:layer", "oci", "host", "core", "ffi"],

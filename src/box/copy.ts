@@ -2,11 +2,12 @@
 import { closeSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { pidfdOpen, pipe2 } from "../../ffi/libc.ts";
+import { pipe2 } from "../../ffi/libc.ts";
 import type { Context } from "../core/context.ts";
-import { DevboxError, errnoName } from "../core/errors.ts";
+import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
+import { openProcess } from "../host/process-identity.ts";
 import {
   type CopyTask,
   type CopyWorker,
@@ -19,10 +20,9 @@ import {
   type UnpackRequest,
 } from "../image/copy-process.ts";
 import type { Stdio } from "../launch/launch.ts";
-import { boxState, isAlive } from "../store/box-state.ts";
+import { boxState, firstProcess, isAlive } from "../store/box-state.ts";
 import { findBox, lockEndedBox } from "../store/boxes.ts";
 import type { Lock } from "../store/locks.ts";
-import { processStartTime } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { holdsFiles, readBoxConfig } from "./config-file.ts";
 import { joinedCopier, mountedCopier } from "./copy-places.ts";
@@ -179,25 +179,11 @@ function openResting(store: Store, facts: HostFacts, paths: BoxPaths, lock: Lock
 }
 
 /** undefined: it has ended, though its record does not say so yet; or it waits to be started again. */
-function openRunning({ pid, startTime }: BoxRecord): Place | undefined {
-  const pidfd = pid === undefined ? undefined : pidfdOrNothing(pid);
-  if (pid === undefined || pidfd === undefined) return undefined;
-  // Looked at when the descriptor is there, which stays with its process.
-  const started = processStartTime(pid);
-  if (started === undefined || (startTime !== undefined && started !== startTime)) {
-    closeSync(pidfd);
-    return undefined;
-  }
-  return { copier: joinedCopier({ pid, pidfd }), [Symbol.dispose]: () => closeSync(pidfd) };
-}
-
-function pidfdOrNothing(pid: number): number | undefined {
-  try {
-    return pidfdOpen(pid);
-  } catch (error) {
-    if (errnoName(error) === "ESRCH") return undefined;
-    throw error;
-  }
+function openRunning(record: BoxRecord): Place | undefined {
+  const init = firstProcess(record);
+  const pidfd = init === undefined ? undefined : openProcess(init);
+  if (init === undefined || pidfd === undefined) return undefined;
+  return { copier: joinedCopier({ pid: init.pid, pidfd }), [Symbol.dispose]: () => closeSync(pidfd) };
 }
 
 function restingCopier(store: Store, facts: HostFacts, paths: BoxPaths): PlanCopier {

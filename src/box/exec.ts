@@ -6,6 +6,7 @@ import { type BoxUser, resolveUser } from "../bundle/users.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
+import type { ProcessIdentity } from "../host/process-identity.ts";
 import { readHostFacts } from "../host/read-facts.ts";
 import type { Stdio } from "../launch/launch.ts";
 import { toHostId } from "../oci/id-map.ts";
@@ -14,7 +15,7 @@ import { execInContainer } from "../runtime/exec.ts";
 import { sendSignal } from "../runtime/signal.ts";
 import type { ExecutedProcess } from "../runtime/types.ts";
 import { capabilitySets, grantedCapabilities } from "../sandbox/capabilities.ts";
-import { initProcess, isWatched } from "../store/box-state.ts";
+import { firstProcess, isWatched } from "../store/box-state.ts";
 import { findBox } from "../store/boxes.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
 import { openStore } from "../store/open.ts";
@@ -89,13 +90,13 @@ export async function startInBox(
   request: BoxExecRequest,
   stdio: readonly [Stdio, Stdio, Stdio],
 ): Promise<ExecutedProcess> {
-  const pid = runningPid(paths, record);
+  const init = runningProcess(paths, record);
   const config = readBoxConfig(paths);
   const { linux } = config;
   const idMap = { uid: linux.uidMappings ?? [], gid: linux.gidMappings ?? [] };
   return await execInContainer({
-    pid,
-    process: boxProcess(config, request, pid, idMap),
+    init,
+    process: boxProcess(config, request, init.pid, idMap),
     seccomp: request.privileged ? undefined : linux.seccomp,
     facts,
     idMap,
@@ -108,11 +109,11 @@ export async function startInBox(
   });
 }
 
-/** Of its first process. A box in the foreground is known by its lock, which is held as long as its process is there. */
-function runningPid(paths: BoxPaths, record: BoxRecord): number {
-  const { status, pid, monitorPid, name } = record;
-  const isThere = monitorPid === undefined ? isWatched(paths) : initProcess(record) !== undefined;
-  if (status === "running" && pid !== undefined && isThere) return pid;
+/** Its first process. */
+function runningProcess(paths: BoxPaths, record: BoxRecord): ProcessIdentity {
+  const { status, monitorPid, name } = record;
+  const init = status === "running" ? firstProcess(record) : undefined;
+  if (init !== undefined && (monitorPid !== undefined || isWatched(paths))) return init;
   const because = `it is ${status === "running" ? "exited" : status}, not running`;
   const hint = status === "paused" ? `devbox unpause ${name}` : `start it first: devbox start ${name}`;
   throw new DevboxError("BOX_STATE", { step: `execute in the box ${name}`, because, hint });

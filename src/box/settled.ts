@@ -1,12 +1,12 @@
 /** The store as the commands on boxes want it: what nobody watches any more is written down as ended. */
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
+import { signalProcess } from "../host/process-identity.ts";
 import { readHostFacts } from "../host/read-facts.ts";
 import { endCgroup } from "../runtime/container-cgroup.ts";
-import { initProcess } from "../store/box-state.ts";
+import { firstProcess } from "../store/box-state.ts";
 import { findBox, sweepBoxes } from "../store/boxes.ts";
 import { openStore } from "../store/open.ts";
-import { identify, type ProcessIdentity, signalProcess } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import type { Surroundings } from "./prepare.ts";
 import { readSettings } from "./settings.ts";
@@ -49,11 +49,6 @@ export function notRunning({ name, status }: BoxRecord, verb: string): DevboxErr
  * its lock alone, which is held as long as its process is there.
  */
 export function signalBox(record: BoxRecord, signal: number): boolean {
-  const init = initProcess(record) ?? foregroundProcess(record);
+  const init = firstProcess(record);
   return init !== undefined && signalProcess(init, signal);
-}
-
-function foregroundProcess({ pid, monitorPid }: BoxRecord): ProcessIdentity | undefined {
-  if (pid === undefined || monitorPid !== undefined) return undefined;
-  return identify(pid);
 }

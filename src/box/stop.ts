@@ -2,13 +2,13 @@
 import { SIGKILL } from "../../ffi/constants.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
+import { signalProcess } from "../host/process-identity.ts";
 import { signalNumber } from "../runtime/signal-names.ts";
 import { lockBoxRecord, readBoxRecord, writeBoxRecord } from "../store/box-record.ts";
 import { endedRecord, isAlive, monitorProcess } from "../store/box-state.ts";
 import { findBox, finishBox } from "../store/boxes.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
 import { waitForLock } from "../store/locks.ts";
-import { signalProcess } from "../store/process-identity.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { resumeBox } from "./pause.ts";
 import { readSettings } from "./settings.ts";

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { isFrozen } from "../cgroup/processes.ts";
 import { DevboxError } from "../core/errors.ts";
+import { isAlive } from "../host/process-identity.ts";
 import type { ContainerStatus, State } from "../oci/runtime.ts";
-import { isAlive } from "./process-identity.ts";
 import { type ContainerRecord, readRecord } from "./record.ts";
 import { type ContainerPaths, containerPaths } from "./state-directory.ts";
 import { statusOf } from "./status.ts";

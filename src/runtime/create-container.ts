@@ -10,6 +10,7 @@ import { openProcs } from "../cgroup/processes.ts";
 import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
+import { identify, signalProcess } from "../host/process-identity.ts";
 import type { Launched } from "../launch/launch.ts";
 import type { IdMap, LinuxConfig, ParsedConfig, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
@@ -25,11 +26,9 @@ import { addressesOf } from "./net-addresses.ts";
 import type { OpenedBundle } from "./open-bundle.ts";
 import { connectSocket, listenerPath, preserved } from "./passed.ts";
 import { runPoststopHooks } from "./poststop.ts";
-import { identifyProcess } from "./process-identity.ts";
 import { type ContainerRecord, writeRecord } from "./record.ts";
 import { restOfPlan } from "./rest-of-plan.ts";
 import { cgroupTrees, deviceSources } from "./sandbox-facts.ts";
-import { sendSignal } from "./signal.ts";
 import { pipesToGive, startedPid } from "./started.ts";
 import {
   type ContainerPaths,
@@ -50,6 +49,8 @@ export interface CreateContainerRequest {
   readonly supervision: "tied" | "orphaned";
   /** Path of a unix socket that gets the terminal; undefined: it is returned, if there is one. */
   readonly consoleSocket: string | undefined;
+  /** As in `SandboxInput`. */
+  readonly plainLines: boolean;
   readonly pidFile: string | undefined;
   readonly preservedFds: number;
   /** As in `SandboxInput`. */
@@ -102,6 +103,8 @@ async function build(
   using descriptors = openDescriptors(request, paths, cgroup);
   await using beginning = beginContainer(request, descriptors);
   let record: ContainerRecord = newRecord(request, cgroup);
+  // Known from here on, so that `delete` finds the group, should we be killed.
+  if (cgroup !== undefined) writeRecord(paths, record);
   const { launched, gate } = beginning;
   const run = async (): Promise<CreatedContainer> => {
     // Hooks of the inside get the pid as well, so that their container cannot be planned before it is known.
@@ -109,11 +112,12 @@ async function build(
     const early = [createContainer, startContainer].some((hooks) => (hooks ?? []).length > 0);
     if (early) record = await withInit(record, launched);
     const plan = planBox(sandboxInput(request, record, beginning, descriptors));
-    launched.proceed(plan);
     if (!early) record = await withInit(record, launched);
-    beginning.handOver();
     record = { ...record, rest: restOfPlan(plan, beginning.opsBefore, "start") };
+    // First the record: an init process that has its plan waits for its start, also when we are gone, and must be known.
     writeRecord(paths, record);
+    launched.proceed(plan);
+    beginning.handOver();
     hooked.value = true;
     const { prestart = [], createRuntime = [] } = bundle.config.hooks ?? {};
     await runHooks("prestart", prestart, stateOf(record, "creating"), runHookProgram);
@@ -207,7 +211,7 @@ function beginContainer(
 }
 
 function sandboxInput(
-  { bundle, facts, preservedFds, supervision, noPivot, noNewKeyring }: CreateContainerRequest,
+  { bundle, facts, plainLines, preservedFds, supervision, noPivot, noNewKeyring }: CreateContainerRequest,
   record: ContainerRecord,
   { gate, stdio }: Beginning,
   { console, listener }: Descriptors,
@@ -231,6 +235,7 @@ function sandboxInput(
     executed: "executed",
     ...(listener === undefined ? {} : { seccompListener: "seccomp-listener" }),
     ...(console === undefined ? {} : { blockingConsole: true }),
+    plainLines,
     ...(preservedFds === 0 ? {} : { preservedFds }),
     orphaned: supervision === "orphaned",
     noPivot,
@@ -279,7 +284,7 @@ function newRecord({ id, bundle, facts }: CreateContainerRequest, cgroup: Cgroup
 
 async function withInit(record: ContainerRecord, launched: Launched): Promise<ContainerRecord> {
   const pid = await startedPid(launched);
-  const init = identifyProcess(pid);
+  const init = identify(pid);
   if (init !== undefined) return { ...record, init };
   await launched.wait(); // throws what it has reported
   throw endedEarly();
@@ -319,7 +324,7 @@ function writePidFile(path: string, pid: number): void {
  */
 async function giveUp(launched: Launched, { init }: ContainerRecord, first: unknown): Promise<unknown> {
   if (init === undefined) launched.kill(SIGKILL);
-  else sendSignal(init.pid, SIGKILL);
+  else signalProcess(init, SIGKILL);
   try {
     await launched.wait();
   } catch (error) {

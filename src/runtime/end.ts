@@ -1,13 +1,13 @@
 /** The end of a container: its processes, its control group, its directory, its poststop hooks; in this order. */
 import { closeSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
-import { pidfdOpen, pidfdSendSignal, pollReadable } from "../../ffi/libc.ts";
+import { pidfdSendSignal, pollReadable } from "../../ffi/libc.ts";
 import { isFrozen, killCgroup } from "../cgroup/processes.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import { openProcess, type ProcessIdentity } from "../host/process-identity.ts";
 import type { KnownContainer } from "./container.ts";
 import { endCgroup } from "./container-cgroup.ts";
 import { runPoststopHooks } from "./poststop.ts";
-import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import { removeContainerDirectory } from "./state-directory.ts";
 
 /** A process in uninterruptible sleep dies when it wakes: so long is waited for. */
@@ -43,19 +43,4 @@ function killAndWait(init: ProcessIdentity): void {
     step: `end process ${init.pid}`,
     because: `it has not died within ${deathTimeoutMs / 1000} s of SIGKILL`,
   });
-}
-
-/** A descriptor of this very process, and of none that got its number later; undefined: it has ended. */
-export function openProcess(process: ProcessIdentity): number | undefined {
-  let pidfd: number;
-  try {
-    pidfd = pidfdOpen(process.pid);
-  } catch (error) {
-    if (errnoName(error) === "ESRCH") return undefined;
-    throw error;
-  }
-  // From here on the number cannot be another's.
-  if (isAlive(process)) return pidfd;
-  closeSync(pidfd);
-  return undefined;
 }

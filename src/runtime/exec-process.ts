@@ -4,7 +4,7 @@ import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { ParsedConfig, RuntimeProcess } from "../oci/runtime.ts";
-import { containerStatus, findContainer, stateOf } from "./container.ts";
+import { containerStatus, findContainer, noContainer, stateOf } from "./container.ts";
 import { execInContainer } from "./exec.ts";
 import { connectSocket, listenerPath } from "./passed.ts";
 import { checkTransition } from "./status.ts";
@@ -20,17 +20,20 @@ export interface ExecProcessRequest {
   /** `[CONTROLLER:]PATH` of groups below the container's. */
   readonly subgroups: readonly string[];
   readonly consoleSocket: string | undefined;
+  /** As in `ExecInput`. */
+  readonly plainLines: boolean;
   readonly detach: boolean;
   readonly preservedFds: number;
 }
 
 /** @throws DevboxError CONTAINER_NOT_FOUND, CONTAINER_STATE, and those of `execInContainer` */
 export async function execProcess(request: ExecProcessRequest): Promise<ExecutedProcess> {
-  const { root, id, facts, consoleSocket, detach, preservedFds } = request;
+  const { root, id, facts, consoleSocket, plainLines, detach, preservedFds } = request;
   const container = findContainer(root, id);
   const status = containerStatus(container);
   if (!(status === "paused" && request.ignorePaused)) checkTransition("exec", id, status);
   const { config, init, idMap, cgroup } = container.record;
+  if (init === undefined) throw noContainer(id);
   const process = await request.process(config);
   using opened = new DisposableStack();
   const connect = (path: string, option: string): number => {
@@ -43,7 +46,7 @@ export async function execProcess(request: ExecProcessRequest): Promise<Executed
   const path = listenerPath(seccomp);
   const socket = path === undefined ? undefined : connect(path, "linux.seccomp.listenerPath");
   return await execInContainer({
-    pid: init?.pid ?? -1,
+    init,
     process,
     seccomp,
     ...(config.linux.personality === undefined ? {} : { personality: config.linux.personality }),
@@ -52,6 +55,7 @@ export async function execProcess(request: ExecProcessRequest): Promise<Executed
     cgroup: cgroup === undefined ? undefined : subgroup(cgroup, request.subgroups),
     stdio: ["inherit", "inherit", "inherit"],
     console,
+    plainLines,
     supervision: detach ? "orphaned" : "tied",
     preservedFds,
     ...(socket === undefined ? {} : { listener: { socket, state: stateOf(container.record, status) } }),

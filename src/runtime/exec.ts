@@ -1,9 +1,9 @@
 /** A further process in a container that runs: joins its namespaces, its control group, and becomes the command. */
 import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
 import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from "../../ffi/constants.ts";
-import { pidfdOpen } from "../../ffi/libc.ts";
 import { openProcs } from "../cgroup/processes.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import { openProcess, type ProcessIdentity } from "../host/process-identity.ts";
 import { launch } from "../launch/launch.ts";
 import { needsHostProc } from "../sandbox/identity.ts";
 import { joinableNamespaces, type NamespaceLinks, namespaceFiles, namespaceTypes } from "../sandbox/namespace-flags.ts";
@@ -20,14 +20,14 @@ import type { ExecRequest, ExecutedProcess } from "./types.ts";
  * @throws DevboxError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, LAUNCH_FAILED, CONTAINER_STATE where the container has ended
  */
 export async function execInContainer(request: ExecRequest): Promise<ExecutedProcess> {
-  const { process, cgroup, stdio, preservedFds } = request;
+  const { init, process, cgroup, stdio, preservedFds } = request;
   using opened = new DisposableStack();
   const keep = (fd: number): number => {
     opened.defer(() => closeSync(fd));
     return fd;
   };
-  const target = keep(openTarget(request.pid));
-  const groups = cgroup === undefined ? [] : openProcs(cgroup, request.pid).map(keep);
+  const target = keep(openTarget(init));
+  const groups = cgroup === undefined ? [] : openProcs(cgroup, init.pid).map(keep);
   const cgroups = groups.map((_, index) => `cgroup-${index}`);
   const terminal = process.terminal === true;
   const console = terminal && request.console === undefined ? opened.use(openConsoleSocket()) : undefined;
@@ -35,13 +35,13 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
   const { seccomp, personality, facts, idMap, supervision, listener } = request;
   const directory = O_PATH | O_DIRECTORY | O_CLOEXEC;
   const proc = needsHostProc(request) ? keep(openSync("/proc", directory)) : undefined;
-  const root = hasOwnDirectory(request.pid) ? keep(openSync(`/proc/${request.pid}/root`, directory)) : undefined;
+  const root = hasOwnDirectory(init.pid) ? keep(openSync(`/proc/${init.pid}/root`, directory)) : undefined;
   const plan = planExec({
     process,
     seccomp,
     ...(personality === undefined ? {} : { personality }),
     facts,
-    join: joinableNamespaces(namespacesOf("self"), namespacesOf(request.pid)),
+    join: joinableNamespaces(namespacesOf("self"), namespacesOf(init.pid)),
     ...(root === undefined ? {} : { ownDirectory: true }),
     idMap,
     supervision: { kind: supervision },
@@ -49,6 +49,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
     held: [],
     pipes: pipesToGive(process, stdio),
     ...(request.console === undefined ? {} : { blockingConsole: true }),
+    ...(request.plainLines === true ? { plainLines: true } : {}),
     ...(preservedFds === 0 ? {} : { preservedFds }),
     ...(listener === undefined ? {} : { seccompListener: "seccomp-listener", containerState: listener.state }),
   });
@@ -78,13 +79,11 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
   }
 }
 
-function openTarget(pid: number): number {
-  try {
-    return pidfdOpen(pid);
-  } catch (cause) {
-    if (errnoName(cause) !== "ESRCH") throw cause;
-    throw new DevboxError("CONTAINER_STATE", { step: "execute in the container", because: "container not running" });
-  }
+/** Joined by descriptor: whatever is looked up by its number besides counts only as long as that one lives. */
+function openTarget(init: ProcessIdentity): number {
+  const target = openProcess(init);
+  if (target !== undefined) return target;
+  throw new DevboxError("CONTAINER_STATE", { step: "execute in the container", because: "container not running" });
 }
 
 /** What namespaces a process is in. */

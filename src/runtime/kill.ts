@@ -1,12 +1,10 @@
 /** OCI "kill" (runtime-spec runtime.md "Operations"). */
-import { closeSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
-import { pidfdSendSignal } from "../../ffi/libc.ts";
 import { signalCgroup, thaw } from "../cgroup/processes.ts";
 import { DevboxError } from "../core/errors.ts";
+import { signalProcess } from "../host/process-identity.ts";
 import { containerStatus, findContainer, type KnownContainer } from "./container.ts";
-import { openProcess } from "./end.ts";
-import { containerPids } from "./pids.ts";
+import { containerPids, ownsPids } from "./pids.ts";
 import { sendSignal } from "./signal.ts";
 import { checkTransition } from "./status.ts";
 
@@ -23,7 +21,7 @@ export async function killContainer({ root, id, signal, all }: KillRequest): Pro
   const container = findContainer(root, id);
   const { cgroup, config } = container.record;
   // Without a pid namespace of its own, nobody takes the others along; engines ask for that with --all after the end, too.
-  const isShared = !config.linux.namespaces.some(({ type }) => type === "pid");
+  const isShared = !ownsPids(config);
   const status = containerStatus(container);
   if (!(all && isShared && cgroup !== undefined && status === "stopped")) checkTransition("kill", id, status);
   if (all || (isShared && signal === SIGKILL)) await signalAll(container, signal);
@@ -39,15 +37,10 @@ async function signalAll(container: KnownContainer, signal: number): Promise<voi
 }
 
 function signalInit({ record: { id, init } }: KnownContainer, signal: number): void {
-  const pidfd = init === undefined ? undefined : openProcess(init);
-  if (pidfd === undefined) {
-    throw new DevboxError("CONTAINER_STATE", { step: `kill container ${id}`, because: "container not running" });
-  }
   try {
-    pidfdSendSignal(pidfd, signal);
+    if (init !== undefined && signalProcess(init, signal)) return;
   } catch (cause) {
     throw new DevboxError("SYSCALL_FAILED", { step: `send signal ${signal} to container ${id}`, cause });
-  } finally {
-    closeSync(pidfd);
   }
+  throw new DevboxError("CONTAINER_STATE", { step: `kill container ${id}`, because: "container not running" });
 }

@@ -1,8 +1,9 @@
 /** A bundle (runtime-spec bundle.md): config.json, with every path in it made absolute, and what bind mounts bring. */
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { O_CLOEXEC } from "../../ffi/constants.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
-import { parseRuntimeConfig } from "../oci/parse-runtime.ts";
+import { maxRuntimeConfigBytes, parseRuntimeConfig } from "../oci/parse-runtime.ts";
 import type { ParsedConfig, RuntimeMount } from "../oci/runtime.ts";
 
 export interface OpenedBundle {
@@ -33,11 +34,24 @@ function resolveBundle(directory: string): string {
   }
 }
 
+/** A file and nothing else: a FIFO in its place would be waited for, and a device need not end. */
 function readConfig(path: string): Uint8Array {
+  const step = `read ${path}`;
+  let file: number | undefined;
   try {
-    return readFileSync(path);
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | O_CLOEXEC);
+    const status = fstatSync(file);
+    if (!status.isFile()) throw new DevboxError("BAD_CONFIG", { step, because: "not a regular file" });
+    if (status.size > maxRuntimeConfigBytes) {
+      const because = `it has ${status.size} bytes; at most ${maxRuntimeConfigBytes} are accepted`;
+      throw new DevboxError("BAD_CONFIG", { step, because });
+    }
+    return readFileSync(file);
   } catch (cause) {
-    throw new DevboxError("BAD_CONFIG", { step: `read ${path}`, cause });
+    if (cause instanceof DevboxError) throw cause;
+    throw new DevboxError("BAD_CONFIG", { step, cause });
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Descriptors that come from whoever calls the runtime. */
-import { fstatSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { SOCK_STREAM } from "../../ffi/constants.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { DevboxError } from "../core/errors.ts";
@@ -23,15 +23,26 @@ export function listenerPath(seccomp: Seccomp | undefined): string | undefined {
 /** The first after stdin, stdout and stderr. */
 const firstPassed = 3;
 
+const closeOnExec = 0o2000000;
+
+/** What was open before this program came to be executed; a number that was free is one of Bun's own now, which all close. */
+function isInherited(fd: number): boolean {
+  try {
+    const [, flags = ""] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1")) ?? [];
+    return (Number.parseInt(flags, 8) & closeOnExec) === 0;
+  } catch {
+    return false;
+  }
+}
+
 /** `--preserve-fds N`: descriptors 3 … 3+N-1 by the names that plans have for them. @throws DevboxError USAGE */
 export function preserved(count: number): Readonly<Record<string, number>> {
   const fds: Record<string, number> = {};
   for (let index = 0; index < count; index++) {
     const fd = firstPassed + index;
-    try {
-      fstatSync(fd);
-    } catch (cause) {
-      throw new DevboxError("USAGE", { step: `--preserve-fds ${count}: descriptor ${fd}`, cause });
+    if (!isInherited(fd)) {
+      const step = `--preserve-fds ${count}: preserved-fd ${index}`;
+      throw new DevboxError("USAGE", { step, because: `descriptor ${fd} is not open` });
     }
     fds[`preserved-${index}`] = fd;
   }

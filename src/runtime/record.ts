@@ -2,10 +2,10 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import type { ProcessIdentity } from "../host/process-identity.ts";
 import { decodeExactly } from "../oci/exact-json.ts";
 import type { IdMap, ParsedConfig } from "../oci/runtime.ts";
 import { formatRuntimeConfig } from "../oci/runtime-json.ts";
-import type { ProcessIdentity } from "./process-identity.ts";
 import type { RestOfPlan } from "./rest-of-plan.ts";
 import type { ContainerPaths } from "./state-directory.ts";
 

@@ -67,6 +67,10 @@ export interface ContainerLock extends Disposable {
 export function makeContainerDirectory(root: string, paths: ContainerPaths): ContainerLock {
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new DevboxError("STATE_UNUSABLE", { step: `make the directory ${root}`, cause });
+  }
+  try {
     mkdirSync(paths.directory, { mode: 0o711 });
   } catch (cause) {
     if (errnoName(cause) === "EEXIST") {

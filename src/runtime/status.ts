@@ -58,7 +58,8 @@ const rules: Readonly<Record<Operation, Rule>> = {
   pause: { allowed: ["created", "running"], refusal: (status) => `container not running or created: it is ${status}` },
   resume: { allowed: ["paused"], refusal: (status) => `container not paused: it is ${status}` },
   update: { allowed: alive, refusal: notRunning },
-  ps: { allowed: alive, refusal: notRunning },
+  // Of a container that has ended there may be processes left; most often there are none.
+  ps: { allowed: [...alive, "stopped"], refusal: notRunning },
   events: { allowed: alive, refusal: notRunning },
 };
 

@@ -1,13 +1,14 @@
 /** What the lifecycle functions are asked for and return, where more than one of them, or the boxes, share it. */
 import type { Cgroup } from "../cgroup/types.ts";
 import type { HostFacts } from "../host/facts.ts";
+import type { ProcessIdentity } from "../host/process-identity.ts";
 import type { Launched, Stdio } from "../launch/launch.ts";
 import type { IdMap, LinuxConfig, RuntimeProcess, Seccomp, State } from "../oci/runtime.ts";
 
 /** A further process in a running container. */
 export interface ExecRequest {
-  /** Of the container's init process, as the host counts. */
-  readonly pid: number;
+  /** The first process of the container: it lends its namespaces. */
+  readonly init: ProcessIdentity;
   readonly process: RuntimeProcess;
   /** The filter of the container; undefined: none. */
   readonly seccomp: Seccomp | undefined;
@@ -21,6 +22,8 @@ export interface ExecRequest {
   readonly stdio: readonly [Stdio, Stdio, Stdio];
   /** Connected socket of somebody who wants the terminal's master (`--console-socket`); undefined: it is returned. */
   readonly console: number | undefined;
+  /** As in `ExecInput`. */
+  readonly plainLines?: boolean;
   /** "tied": it dies with this process. "orphaned": it is left to the caller's subreaper (`--detach`). */
   readonly supervision: "tied" | "orphaned";
   readonly preservedFds: number;

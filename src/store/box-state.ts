@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { endRecordBytes } from "../../ffi/launcher/wire.ts";
+import { identify, isAlive as isProcessAlive, type ProcessIdentity } from "../host/process-identity.ts";
 import { tryLock } from "./locks.ts";
 import { boxPaths } from "./paths.ts";
-import { type ProcessIdentity, processStartTime, readBootId } from "./process-identity.ts";
 import type { BoxHealth, BoxPaths, BoxRecord, Store } from "./types.ts";
 
 /** 128 + SIGKILL: nobody saw how the box ended, but its supervisor was killed and took it along. */
@@ -80,7 +80,17 @@ export function isAlive({ status }: Pick<BoxRecord, "status">): boolean {
 /** The init process of the box, if the one that was recorded still lives. */
 export function initProcess({ pid, startTime, bootId }: BoxRecord): ProcessIdentity | undefined {
   if (pid === undefined || startTime === undefined || bootId === undefined) return undefined;
-  return processStartTime(pid) === startTime && readBootId() === bootId ? { pid, startTime, bootId } : undefined;
+  const process = { pid, startTime, bootId };
+  return isProcessAlive(process) ? process : undefined;
+}
+
+/**
+ * The same also for a box in the foreground, whose record has only a number: that one was the box's if its lock is held
+ * afterwards (`isWatched`), which it is as long as its process is there.
+ */
+export function firstProcess(record: BoxRecord): ProcessIdentity | undefined {
+  const { pid, monitorPid } = record;
+  return initProcess(record) ?? (pid === undefined || monitorPid !== undefined ? undefined : identify(pid));
 }
 
 /** The launcher that watches the box. */

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { SIGKILL } from "../../ffi/constants.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import { signalProcess } from "../host/process-identity.ts";
 import { randomHex, removeQuietly, storeError } from "./atomic-write.ts";
 import { randomBoxName } from "./box-names.ts";
 import { readBoxRecord, writeBoxRecord } from "./box-record.ts";
@@ -19,7 +20,6 @@ import { boxEvent, recordEvent } from "./events.ts";
 import { isNamed, moveToTrash } from "./layers.ts";
 import { type Lock, tryLock, waitForLock } from "./locks.ts";
 import { boxPaths, referencesLockPath } from "./paths.ts";
-import { signalProcess } from "./process-identity.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { BoxPaths, BoxRecord, Store } from "./types.ts";
 

@@ -3,6 +3,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { chmodSync, closeSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pipe2 } from "../../../ffi/libc.ts";
 import type { PortMapping } from "../../../src/core/ports.ts";
+import { readBootId } from "../../../src/host/process-identity.ts";
+import { readBootId } from "../../../src/host/process-identity.ts";
 import { runHook } from "../../../src/network/hook.ts";
 import { parsePort } from "../../../src/network/ports.ts";
 import { startSlirp4netns } from "../../../src/network/start-slirp4netns.ts";
@@ -221,7 +223,7 @@ describe("as hooks of another runtime", () => {
   test("stop does not take another process with the same pid for it", async () => {
     await using box = await openNetworkBox();
     const other = Bun.spawn(["cat"], { stdin: "pipe" });
-    writeFileSync(`${box.directory}/slirp4netns.pid`, `${other.pid} 1\n`);
+    writeFileSync(`${box.directory}/slirp4netns.pid`, `${other.pid} 1 ${readBootId()}\n`);
     await stop(box);
     other.stdin.end();
     await other.exited;

@@ -4,6 +4,7 @@ import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { SOCK_STREAM } from "../../../ffi/constants.ts";
 import { receiveDescriptors, socketpair } from "../../../ffi/socket.ts";
+import { identify, type ProcessIdentity } from "../../../src/host/process-identity.ts";
 import type { RuntimeProcess, Seccomp, State } from "../../../src/oci/runtime.ts";
 import { type Container, create } from "../../../src/runtime/create.ts";
 import { execInContainer } from "../../../src/runtime/exec.ts";
@@ -48,9 +49,15 @@ const process: RuntimeProcess = {
   user: { uid: 0, gid: 0 },
 };
 
+function boxInit(): ProcessIdentity {
+  const init = identify(box.pid);
+  if (init === undefined) throw new Error("the box has ended");
+  return init;
+}
+
 function request(changes: Partial<ExecRequest> = {}): ExecRequest {
   return {
-    pid: box.pid,
+    init: boxInit(),
     process,
     seccomp,
     facts: host,

@@ -4,7 +4,6 @@ import { readBoxRecord, writeBoxRecord } from "../../../src/store/box-record.ts"
 import { boxState, endedPath, healthPath, isWatched, readBoxEnd } from "../../../src/store/box-state.ts";
 import { createBox, leaveBox, sweepBoxes } from "../../../src/store/boxes.ts";
 import { boxEvent, eventsPath, recordEvent } from "../../../src/store/events.ts";
-import { identify, processStartTime, signalProcess } from "../../../src/store/process-identity.ts";
 import type { BoxRecord } from "../../../src/store/types.ts";
 import { type TemporaryStore, temporaryStore } from "../../helpers/temporary-store.ts";
 
@@ -116,16 +115,6 @@ test("a box that was only made stays so", async () => {
   box.lock[Symbol.dispose]();
   sweepBoxes(temporary.store);
   expect(readBoxRecord(box.paths)?.status).toBe("created");
-});
-
-test("a process is itself by when it began, and in which boot", () => {
-  const self = identify(process.pid);
-  if (self === undefined) throw new Error("we are not there");
-  expect(signalProcess(self, 0)).toBe(true);
-  expect(signalProcess({ ...self, startTime: self.startTime + 1 }, 0)).toBe(false);
-  expect(signalProcess({ ...self, bootId: "another" }, 0)).toBe(false);
-  expect(signalProcess({ ...self, pid: 2 ** 22 }, 0)).toBe(false);
-  expect(processStartTime(2 ** 22)).toBeUndefined();
 });
 
 test("events are lines; a file of a megabyte makes room for another", async () => {
