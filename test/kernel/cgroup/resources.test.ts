@@ -147,9 +147,13 @@ describe.skipIf(noCgroups !== undefined || !isV1)("version 1, as root", () => {
     expect(control(group.cgroup, "pids.max")).toBe("max");
   });
 
-  test("usage counts processor time", async () => {
+  test("usage counts processor time and memory", async () => {
     await using group = testCgroup("usage");
-    const child = await group.run("i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done");
+    const [memoryUser, processorUser] = [
+      "text=$(head -c 4000000 /dev/zero | tr '\\0' x)",
+      "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done",
+    ];
+    const child = await group.run(`${memoryUser}; ${processorUser}`);
     await child.exited;
     const { cpu, memory, pids } = readUsage(group.cgroup);
     expect(cpu.total).toBeGreaterThan(1_000_000);

@@ -6,7 +6,7 @@ import { sendSignal } from "../../../runtime/signal.ts";
 import type { ExecutedProcess } from "../../../runtime/types.ts";
 import { defineCommand } from "../../command.ts";
 import type { Around } from "../around.ts";
-import { checkConsole } from "./console-rules.ts";
+import { checkConsole, plainLines } from "./console-rules.ts";
 import { readExecProcess } from "./exec-options.ts";
 import { container, count, help } from "./shared.ts";
 
@@ -57,6 +57,8 @@ export default ({ root, facts, log }: Around) =>
     async run(values) {
       const detach = values.detach === true;
       const consoleSocket = values["console-socket"] || undefined;
+      // Before the command is there: it may be quicker than we are, and what is sent to it then is not to end us.
+      using signals = detach ? undefined : forwardSignals();
       const executed = await execProcess({
         root,
         id: values.id,
@@ -69,14 +71,14 @@ export default ({ root, facts, log }: Around) =>
         ignorePaused: values["ignore-paused"] === true,
         subgroups: values.cgroup,
         consoleSocket,
+        plainLines: consoleSocket === undefined && plainLines(),
         detach,
         preservedFds: count("preserve-fds", values["preserve-fds"]),
       });
       const pidFile = values["pid-file"] || undefined;
       if (pidFile !== undefined) writeFileSync(pidFile, String(executed.pid));
       if (detach) return 0;
-      using signals = forwardSignals();
-      signals.to((signal) => sendSignal(executed.pid, signal));
+      signals?.to((signal) => sendSignal(executed.pid, signal));
       return await waitForEnd(executed);
     },
   });
