@@ -7,7 +7,7 @@ import { decodeExactly } from "../oci/exact-json.ts";
 import type { IdMap, ParsedConfig } from "../oci/runtime.ts";
 import { formatRuntimeConfig } from "../oci/runtime-json.ts";
 import type { RestOfPlan } from "./rest-of-plan.ts";
-import type { ContainerPaths } from "./state-directory.ts";
+import { type ContainerPaths, requireOwnDirectory } from "./state-directory.ts";
 
 export interface ContainerRecord {
   readonly version: 1;
@@ -33,9 +33,10 @@ export interface ContainerRecord {
   readonly rest?: RestOfPlan;
 }
 
-/** undefined: there is no such container. @throws DevboxError STATE_UNUSABLE naming the file */
+/** undefined: there is no such container. @throws DevboxError STATE_UNUSABLE naming the file, or a directory of others */
 export function readRecord(paths: ContainerPaths): ContainerRecord | undefined {
   const step = `read ${paths.record}`;
+  requireOwnDirectory(paths);
   let text: string;
   try {
     text = readFileSync(paths.record, "utf8");
@@ -46,7 +47,7 @@ export function readRecord(paths: ContainerPaths): ContainerRecord | undefined {
   return parseRecord(text, paths, step);
 }
 
-/** Nobody but the owner of the directory can have written it; what an older or newer devbox wrote is refused by its version. */
+/** We have written it; what an older or newer devbox wrote is refused by its version. */
 function parseRecord(text: string, { id }: ContainerPaths, step: string): ContainerRecord {
   let record: Partial<ContainerRecord> | null;
   try {

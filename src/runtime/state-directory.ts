@@ -8,7 +8,7 @@
  * The directory itself is the lock (flock(2)): commands that change a container come one after the other. Those that only
  * look (`state`, `list`) and `kill` do not wait: hooks may call them.
  */
-import { constants, fstatSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { LOCK_EX, O_CLOEXEC } from "../../ffi/constants.ts";
 import { flock } from "../../ffi/libc.ts";
 import { closeOnce } from "../core/close-once.ts";
@@ -19,6 +19,8 @@ import { checkContainerId } from "./container-id.ts";
 /** A container's directory, absolute. It need not exist. */
 export interface ContainerPaths {
   readonly id: string;
+  /** Of all containers. */
+  readonly root: string;
   readonly directory: string;
   readonly record: string;
   readonly start: string;
@@ -51,12 +53,37 @@ export function containerPaths(root: string, id: string): ContainerPaths {
   const directory = `${root}/${checkContainerId(id)}`;
   return {
     id,
+    root,
     directory,
     record: `${directory}/state.json`,
     start: `${directory}/start`,
     executed: `${directory}/executed`,
   };
 }
+
+/**
+ * What a record says is believed: which process to signal, which control group to remove, which hooks to execute. So nobody else may
+ * have been able to write it, or to put it in its place.
+ * @throws DevboxError STATE_UNUSABLE
+ */
+export function requireOwnDirectory({ root, directory }: ContainerPaths): void {
+  const [around, own] = [statSync(root, { throwIfNoEntry: false }), lstatSync(directory, { throwIfNoEntry: false })];
+  const refuse = (path: string, because: string): never => {
+    const hint = "name a directory that is yours alone: --root DIR";
+    throw new DevboxError("STATE_UNUSABLE", { step: `trust what lies in ${path}`, because, hint });
+  };
+  const self = process.geteuid?.();
+  if (around !== undefined) {
+    if (around.uid !== self && around.uid !== 0) refuse(root, `it belongs to user ${around.uid}`);
+    // Where the sticky bit is set, others cannot take our directories away (inode(7)); what they put there belongs to them.
+    if ((around.mode & (constants.S_IWOTH | sticky)) === constants.S_IWOTH) refuse(root, "everybody may write there");
+  }
+  if (own === undefined) return;
+  if (own.uid !== self) refuse(directory, `it belongs to user ${own.uid}`);
+  if ((own.mode & (constants.S_IWGRP | constants.S_IWOTH)) !== 0) refuse(directory, "others may write there");
+}
+
+const sticky = 0o1000;
 
 /** Held until disposed of. */
 export interface ContainerLock extends Disposable {
@@ -70,6 +97,7 @@ export function makeContainerDirectory(root: string, paths: ContainerPaths): Con
   } catch (cause) {
     throw new DevboxError("STATE_UNUSABLE", { step: `make the directory ${root}`, cause });
   }
+  requireOwnDirectory(paths);
   try {
     mkdirSync(paths.directory, { mode: 0o711 });
   } catch (cause) {
@@ -94,6 +122,12 @@ export function lockContainer(paths: ContainerPaths): ContainerLock | undefined 
     throw new DevboxError("STATE_UNUSABLE", { step: `open ${paths.directory}`, cause });
   }
   const close = closeOnce(fd);
+  try {
+    requireOwnDirectory(paths);
+  } catch (error) {
+    close();
+    throw error;
+  }
   flock(fd, LOCK_EX);
   // Whoever held it before may have removed the container, and a new one may have its name.
   if (statSync(paths.directory, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) {

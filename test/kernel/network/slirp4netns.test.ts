@@ -4,7 +4,6 @@ import { chmodSync, closeSync, existsSync, readFileSync, writeFileSync } from "n
 import { pipe2 } from "../../../ffi/libc.ts";
 import type { PortMapping } from "../../../src/core/ports.ts";
 import { readBootId } from "../../../src/host/process-identity.ts";
-import { readBootId } from "../../../src/host/process-identity.ts";
 import { runHook } from "../../../src/network/hook.ts";
 import { parsePort } from "../../../src/network/ports.ts";
 import { startSlirp4netns } from "../../../src/network/start-slirp4netns.ts";
