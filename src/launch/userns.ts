@@ -4,7 +4,8 @@
  *
  * The child waits on a pipe for all that; the launcher writes the maps, itself where it may, else through newuidmap(1) and
  * newgidmap(1), which run side by side. A launcher that fails or dies lets the child go: the pipe ends, and from then on
- * PR_SET_PDEATHSIG holds, unless the child is to outlive the launcher.
+ * PR_SET_PDEATHSIG holds, unless the child is to outlive the launcher. A change of ids makes the kernel forget that for a moment
+ * (prctl(2)): so the launcher keeps its end of the pipe, and the child looks once more whether it is there.
  */
 import {
   AT_FDCWD,
@@ -70,10 +71,13 @@ export function cloneWithUserNamespace(plan: PlanBuilder, request: UserNamespace
           meanwhile();
         }
       },
-      child: () => {
+      child: (launcherEnd) => {
         becomeRoot(plan, map, writer.kind !== "single");
         // A change of ids makes the kernel forget the first and clear the second; without it /proc/self is closed to us (prctl(2)).
-        if (request.unsupervised !== true) dieWithLauncher(plan);
+        if (launcherEnd !== undefined) {
+          dieWithLauncher(plan);
+          requireLauncher(plan, launcherEnd);
+        }
         plan.syscall("own /proc/self", "prctl", [PR_SET_DUMPABLE, 1, 0, 0, 0]);
         child();
       },
@@ -86,24 +90,32 @@ export function cloneProcess(plan: PlanBuilder, request: CloneRequest, child: ()
   return cloneReleased(plan, request, { prepare: (_, meanwhile) => meanwhile(), child });
 }
 
+interface ReleasedSteps {
+  /** Steps of the launcher, given the child's pid; `meanwhile` appends the rest of its work, which needs none of them. */
+  readonly prepare: (pid: number, meanwhile: () => void) => void;
+  /** Given the end of a pipe, to close, that hangs up when the launcher is gone; not where the child may outlive it, or keeps its ids. */
+  readonly child: (launcherEnd: number | undefined) => void;
+}
+
 /**
- * Clone a child that waits until the launcher has done what `prepare` appends for it (given its pid). `meanwhile` appends
- * the rest of the launcher's work, which needs none of it.
+ * Clone a child that waits until the launcher has done what `prepare` appends for it.
  */
 function cloneReleased(
   plan: PlanBuilder,
   { label, flags, unsupervised = false, cgroups = [], through, beforeRelease }: CloneRequest,
-  { prepare, child }: { prepare: (pid: number, meanwhile: () => void) => void; child: () => void },
+  { prepare, child }: ReleasedSteps,
 ): number {
   const release = plan.pipe("make the pipe that releases the child");
   // Made by clone, the cgroup namespace would have the launcher's group as its root.
+  const isWatched = !unsupervised && (flags & CLONE_NEWUSER) !== 0;
   const late = cgroups.length > 0 ? flags & CLONE_NEWCGROUP : 0;
   const inChild = (): void => {
     plan.syscall("close the launcher's end", "close", [{ slot: release.write }]);
     if (!unsupervised) dieWithLauncher(plan);
     awaitRelease(plan, release.read);
+    if (!isWatched) plan.syscall("close the pipe", "close", [{ slot: release.read }]);
     if (late !== 0) plan.syscall("make the cgroup namespace", "unshare", [late]);
-    child();
+    child(isWatched ? release.read : undefined);
   };
   const pid =
     through === undefined
@@ -113,7 +125,7 @@ function cloneReleased(
   prepare(pid, () => enterCgroups(plan, pid, cgroups));
   beforeRelease?.(pid);
   plan.syscall("release the child", "write", [{ slot: release.write }, plan.bytes(new Uint8Array([1])), 1]);
-  plan.syscall("close the pipe", "close", [{ slot: release.write }]);
+  if (!isWatched) plan.syscall("close the pipe", "close", [{ slot: release.write }]);
   return pid;
 }
 
@@ -128,6 +140,18 @@ function enterCgroups(plan: PlanBuilder, pid: number, cgroups: readonly string[]
 
 function dieWithLauncher(plan: PlanBuilder): void {
   plan.syscall("die with the launcher", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+}
+
+/** In the child: end if the launcher was gone before its death could tell us. */
+function requireLauncher(plan: PlanBuilder, launcherEnd: number): void {
+  const [there, polled] = [plan.mark("the launcher is there"), { bytes: new Uint8Array(8) }];
+  plan.add({ kind: "store", slot: launcherEnd, into: polled, offset: 0, width: 4 });
+  // A pipe that hangs up is told without being asked for (poll(2), POLLHUP); a time of nothing does not wait.
+  const atOnce = plan.buffer(16);
+  plan.syscall("is the launcher still there?", "ppoll", [{ data: polled }, 1, atOnce, 0, 0], { onZero: there });
+  plan.add({ kind: "exit", code: 125 });
+  plan.here(there);
+  plan.syscall("close the pipe", "close", [{ slot: launcherEnd }]);
 }
 
 type Writer =
@@ -154,7 +178,6 @@ function awaitRelease(plan: PlanBuilder, read: number): void {
   const released = plan.mark("released");
   const givenUp = plan.mark("the launcher has failed");
   plan.syscall("wait for the launcher", "read", [{ slot: read }, plan.buffer(1), 1], { onZero: givenUp });
-  plan.syscall("close the pipe", "close", [{ slot: read }]);
   plan.add({ kind: "jump", to: released });
   plan.here(givenUp);
   plan.add({ kind: "exit", code: 125 });

@@ -69,6 +69,18 @@ describe.each(kinds)("with a user namespace: %p", (userNamespace) => {
   });
 });
 
+test("a child never outlives a launcher that ends as soon as it has released it", async () => {
+  for (let count = 0; count < 20; count++) {
+    const [input, output] = [pipe(), pipe()];
+    const launched = launch(plan("read line", {}, true, false), { stdio: [input.read, output.write, "inherit"] });
+    for (const fd of [input.read, output.write]) closeSync(fd);
+    await launched.wait();
+    // Its end, and with that of the child: nobody else holds it, and the child waits for its input for ever.
+    expect(await Bun.file(output.read).text()).toBe("");
+    for (const fd of [output.read, input.write]) closeSync(fd);
+  }
+});
+
 /** A tree in which root may make control groups, of either version. */
 const tree = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"].find((path) => {
   try {
