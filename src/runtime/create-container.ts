@@ -120,7 +120,8 @@ async function build(
     beginning.handOver();
     hooked.value = true;
     const { prestart = [], createRuntime = [] } = bundle.config.hooks ?? {};
-    await runHooks("prestart", prestart, stateOf(record, "creating"), runHookProgram);
+    // "creating" ends with step 2 (runtime.md "State"), and this is step 3: so crun and runtime-tools' validation have it.
+    await runHooks("prestart", prestart, stateOf(record, "created"), runHookProgram);
     await runHooks("createRuntime", createRuntime, stateOf(record, "creating"), runHookProgram);
     gate?.open();
     const terminal = beginning.console?.receive();

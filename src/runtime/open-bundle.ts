@@ -1,10 +1,10 @@
 /** A bundle (runtime-spec bundle.md): config.json, with every path in it made absolute, and what bind mounts bring. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { O_CLOEXEC } from "../../ffi/constants.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { maxRuntimeConfigBytes, parseRuntimeConfig } from "../oci/parse-runtime.ts";
-import type { ParsedConfig, RuntimeMount } from "../oci/runtime.ts";
+import type { LinuxConfig, ParsedConfig, RuntimeMount } from "../oci/runtime.ts";
 
 export interface OpenedBundle {
   /** Absolute, free of symbolic links. */
@@ -22,7 +22,8 @@ export function openBundle(directory: string, file: string, warn: (warning: stri
   const parsed = parseRuntimeConfig(readConfig(path), { path, warn });
   const mounts = parsed.mounts.map((mount) => absoluteSource(mount, bundle));
   const rootfs = resolveRoot(resolve(bundle, parsed.root.path), path);
-  const config = { ...parsed, root: { ...parsed.root, path: rootfs }, mounts };
+  const linux = withoutVainLabel(parsed.linux, warn);
+  const config = { ...parsed, linux, root: { ...parsed.root, path: rootfs }, mounts };
   return { directory: bundle, config, rootfs, sourceKinds: findSources(mounts, path) };
 }
 
@@ -53,6 +54,14 @@ function readConfig(path: string): Uint8Array {
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+/** Without SELinux nobody reads labels of files, and the kernel refuses to set them: left out, as crun has it. */
+function withoutVainLabel(linux: LinuxConfig, warn: (warning: string) => void): LinuxConfig {
+  const { mountLabel = "", ...rest } = linux;
+  if (mountLabel === "" || existsSync("/sys/fs/selinux")) return linux;
+  warn(`linux.mountLabel: SELinux is not in use here, ${mountLabel} is left out`);
+  return rest;
 }
 
 /** It may lie behind symbolic links of the host's; those inside it are followed by nobody. */

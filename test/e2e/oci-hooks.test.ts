@@ -106,7 +106,7 @@ describe("hooks that succeed", () => {
   });
 
   test.each<[Point, string]>([
-    ["prestart", "creating"],
+    ["prestart", "created"],
     ["createRuntime", "creating"],
     ["createContainer", "creating"],
     ["startContainer", "created"],
@@ -146,7 +146,7 @@ describe("hooks that fail", () => {
       const { id, bundle, out } = await failing(point);
       const { exitCode, stderr } = await oci.run(["create", "--bundle", bundle, id]);
       expect(exitCode).toBe(1);
-      expect(stderr).toMatch(new RegExp(`${point} hook /bin/sh: exit status 3`));
+      expect(stderr).toMatch(new RegExp(`error running ${point} hook #1: /bin/sh: exit status 3`));
       if (point !== "createContainer") expect(stderr).toContain("the reason");
       expect(readFileSync(join(out, "log"), "utf8")).toBe("first\npoststop\n");
       expect((await oci.run(["state", id])).stderr).toMatch(/does not exist/);

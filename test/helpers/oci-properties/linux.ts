@@ -235,7 +235,9 @@ export const linuxRows: readonly Row[] = [
   {
     of: "linux.mountLabel",
     change: (config) => (config.linux.mountLabel = "system_u:object_r:box_file_t:s0"),
-    sees: { refused: /SELinux/i },
+    script: "stat -c %a /dev/shm",
+    warns: /linux\.mountLabel: SELinux is not in use here/,
+    sees: "1777",
   },
   {
     of: ["linux.personality", "linux.personality.domain"],
