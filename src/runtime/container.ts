@@ -1,9 +1,9 @@
 /** A container that was created before, as every command after `create` finds it. */
-import { existsSync } from "node:fs";
 import { isFrozen } from "../cgroup/processes.ts";
 import { DevboxError } from "../core/errors.ts";
 import { isAlive } from "../host/process-identity.ts";
 import type { ContainerStatus, State } from "../oci/runtime.ts";
+import { isAwaited } from "./fifos.ts";
 import { type ContainerRecord, readRecord } from "./record.ts";
 import { type ContainerPaths, containerPaths } from "./state-directory.ts";
 import { statusOf } from "./status.ts";
@@ -32,7 +32,7 @@ export function containerStatus({ paths, record }: KnownContainer): ContainerSta
   return statusOf({
     phase,
     isAlive: alive,
-    isWaiting: alive && existsSync(paths.start),
+    isWaiting: alive && isAwaited(paths),
     isFrozen: alive && cgroup !== undefined && isFrozen(cgroup),
   });
 }

@@ -1,5 +1,5 @@
 /** The two FIFOs by which `start`, another process at another time, reaches the init process that `create` has left behind. */
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, writeSync } from "node:fs";
 import { AT_FDCWD, O_CLOEXEC } from "../../ffi/constants.ts";
 import { mknodat } from "../../ffi/libc.ts";
 import { closeOnce } from "../core/close-once.ts";
@@ -39,15 +39,21 @@ export function openExecuted(paths: ContainerPaths): number {
   return openSync(paths.executed, constants.O_RDONLY | constants.O_NONBLOCK | O_CLOEXEC);
 }
 
+/** Whether the init process waits for its start: it holds the FIFO until it executes the command. */
+export function isAwaited(paths: ContainerPaths): boolean {
+  try {
+    const fd = openStart(paths);
+    if (fd !== undefined) closeSync(fd);
+    return fd !== undefined;
+  } catch {
+    return existsSync(paths.start); // closed to us; whoever may start it will find out
+  }
+}
+
 /** Lets the command run; false: nobody waits for it any more. */
 export function letStart(paths: ContainerPaths): boolean {
-  let fd: number;
-  try {
-    fd = openSync(paths.start, constants.O_WRONLY | constants.O_NONBLOCK | O_CLOEXEC);
-  } catch (error) {
-    if (errnoName(error) === "ENXIO" || errnoName(error) === "ENOENT") return false;
-    throw error;
-  }
+  const fd = openStart(paths);
+  if (fd === undefined) return false;
   try {
     writeSync(fd, Uint8Array.of(1));
     return true;
@@ -56,5 +62,15 @@ export function letStart(paths: ContainerPaths): boolean {
     throw error;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** undefined: nobody has its other end. */
+function openStart(paths: ContainerPaths): number | undefined {
+  try {
+    return openSync(paths.start, constants.O_WRONLY | constants.O_NONBLOCK | O_CLOEXEC);
+  } catch (error) {
+    if (errnoName(error) === "ENXIO" || errnoName(error) === "ENOENT") return undefined;
+    throw error;
   }
 }

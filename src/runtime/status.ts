@@ -8,7 +8,7 @@ export interface Observation {
   readonly phase: ContainerRecord["phase"];
   /** Its init process is there. */
   readonly isAlive: boolean;
-  /** The FIFO that lets the command run is still there. */
+  /** It has not begun to execute the command. */
   readonly isWaiting: boolean;
   readonly isFrozen: boolean;
 }

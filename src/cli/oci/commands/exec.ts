@@ -1,7 +1,7 @@
 /** devbox oci exec. */
-import { writeFileSync } from "node:fs";
 import { forwardSignals } from "../../../box/signals.ts";
 import { execProcess } from "../../../runtime/exec-process.ts";
+import { writePidFileOrEnd } from "../../../runtime/pid-file.ts";
 import { sendSignal } from "../../../runtime/signal.ts";
 import type { ExecutedProcess } from "../../../runtime/types.ts";
 import { defineCommand } from "../../command.ts";
@@ -76,7 +76,7 @@ export default ({ root, facts, log }: Around) =>
         preservedFds: count("preserve-fds", values["preserve-fds"]),
       });
       const pidFile = values["pid-file"] || undefined;
-      if (pidFile !== undefined) writeFileSync(pidFile, String(executed.pid));
+      if (pidFile !== undefined) writePidFileOrEnd(pidFile, executed.pid);
       if (detach) return 0;
       signals?.to((signal) => sendSignal(executed.pid, signal));
       return await waitForEnd(executed);
