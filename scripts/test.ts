@@ -128,6 +128,9 @@ async function prepare(
     DEVBOX_TEST_BINARY: binary,
     DEVBOX_TEST_REGISTRY: registry.address,
     DEVBOX_TEST_LAYOUTS: join(cache, "layouts"),
+    ...(process.env["DEVBOX_TEST_CYCLES"] === undefined
+      ? {}
+      : { DEVBOX_TEST_CYCLES: process.env["DEVBOX_TEST_CYCLES"] }),
     ...(kernel === undefined ? {} : { DEVBOX_TEST_KERNEL: kernel }),
     ...(small === undefined ? {} : { DEVBOX_TEST_SMALL_FS: small }),
   };

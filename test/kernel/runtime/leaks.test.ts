@@ -1,0 +1,52 @@
+/** A process that lives long and makes box after box: nothing of them stays with it. */
+import { afterAll, expect, test } from "bun:test";
+import { readdirSync, readlinkSync } from "node:fs";
+import { boxInput, failure, openWorkshop, output } from "../../helpers/busybox-box.ts";
+import { descendants } from "../../helpers/processes.ts";
+import { mountsAt } from "../../helpers/watched.ts";
+
+const workshop = openWorkshop();
+afterAll(() => workshop[Symbol.asyncDispose]());
+
+/** Descriptors by what they are, without the numbers of pipes and sockets; not the one that lists them, closed by then. */
+function descriptors(): readonly string[] {
+  return readdirSync("/proc/self/fd")
+    .flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, "")];
+      } catch {
+        return [];
+      }
+    })
+    .sort();
+}
+
+const state = () => ({
+  descriptors: descriptors(),
+  children: descendants(process.pid).slice(1),
+  mounts: mountsAt(workshop.path),
+});
+
+test("boxes that end well", async () => {
+  const run = () => output(workshop, "echo hello");
+  await run();
+  const before = state();
+  for (let round = 0; round < 50; round++) await run();
+  expect(state()).toEqual(before);
+});
+
+test("boxes with a terminal", async () => {
+  const run = () => output(workshop, "tty < /dev/console", { options: { tty: true } });
+  await run();
+  const before = state();
+  for (let round = 0; round < 20; round++) await run();
+  expect(state()).toEqual(before);
+});
+
+test("boxes that do not come up", async () => {
+  const run = () => failure(boxInput(workshop, ["/not/there"]));
+  expect(String(await run())).toContain("/not/there");
+  const before = state();
+  for (let round = 0; round < 50; round++) await run();
+  expect(state()).toEqual(before);
+});
