@@ -53,8 +53,11 @@ function readConsoleSize(place: JsonPlace): { readonly height: number; readonly 
   return { height: side("height"), width: side("width") };
 }
 
+/** What fits into a quarter of the usual stack of 8 MiB, as execve(2) has it: a pointer, a letter and a NUL each. */
+const maxArguments = 200_000;
+
 function readArguments(place: JsonPlace): string[] {
-  const args = isAbsent(place) ? expected(place, "a command") : readStrings(place);
+  const args = isAbsent(place) ? expected(place, "a command") : readArray(place, readString, maxArguments);
   return args.length > 0 ? args : fail(place, "expected a command, got an empty list");
 }
 

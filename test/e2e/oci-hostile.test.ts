@@ -182,6 +182,11 @@ describe("the command", () => {
     await refused((config) => (config.process.args = ["echo", "x".repeat(10_000_000)]), /argument list too long|E2BIG/);
   });
 
+  test("of a hundred thousand words is one like others", async () => {
+    const { stdout } = await runHostile(["sh", "-c", "echo $#", ...Array(100_001).fill("x")], () => {});
+    expect(stdout).toBe("100000\n");
+  });
+
   test("of which there are a million words", async () => {
     await refused((config) => (config.process.args = Array(1_000_000).fill("x")), /E2BIG|too many|at most/);
   });
