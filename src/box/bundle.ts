@@ -10,7 +10,7 @@ import { DevboxError, errnoName } from "../core/errors.ts";
 import { defaultIdMap } from "../host/id-map.ts";
 import { finishCopy, startPlannedCopier } from "../image/copy-process.ts";
 import type { BoxPaths } from "../store/types.ts";
-import { layersCopier } from "./copy-places.ts";
+import { asInImage, layersCopier } from "./copy-places.ts";
 import { planNetwork } from "./network.ts";
 import { type Bundled, openSurroundings, prepareBundle, type Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
@@ -98,12 +98,8 @@ async function copyRoot(
   const to = {
     path: `${directory}/rootfs`,
     shown: `${directory}/rootfs`,
-    into: "inside",
-    owner: "archive",
-    xattrs: [""],
-    specialBits: true,
-    topMetadata: true,
-  } as const;
+    ...asInImage,
+  };
   const worker = startPlannedCopier(layersCopier(place), { from, to }, ["ignore", "ignore"]);
   for (const note of await finishCopy(worker, context.signal)) context.log.debug(note);
 }

@@ -25,7 +25,7 @@ import { EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM } from "../../ffi/errno.ts";
 import { openHow } from "../../ffi/structs.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
-import type { PlanCopier } from "../image/copy-process.ts";
+import type { PlanCopier, UnpackRequest } from "../image/copy-process.ts";
 import { beginPlan, type PlanBuilder } from "../launch/plan.ts";
 import { cloneWithUserNamespace } from "../launch/userns.ts";
 import type { IdMap, RuntimeMount } from "../oci/runtime.ts";
@@ -117,6 +117,15 @@ function bindOver(plan: PlanBuilder, root: { readonly slot: number }, { source, 
   plan.syscall(label, "move_mount", [tree, plan.string(""), place, plan.string(""), attach]);
   plan.here(missing);
 }
+
+/** Of a copy of such a worker: files as the image has them, in nothing less. */
+export const asInImage = {
+  into: "inside",
+  owner: "archive",
+  xattrs: [""],
+  specialBits: true,
+  topMetadata: true,
+} as const satisfies Partial<UnpackRequest>;
 
 export interface ImageLayers {
   readonly facts: HostFacts;

@@ -20,7 +20,7 @@ import { waitForLock } from "../store/locks.ts";
 import type { BoxRecord, Store } from "../store/types.ts";
 import { volumeData, volumeDirectory } from "../store/volume-paths.ts";
 import { makeVolume, removeVolumes, type VolumeRecord } from "../store/volumes.ts";
-import { layersCopier } from "./copy-places.ts";
+import { asInImage, layersCopier } from "./copy-places.ts";
 
 type VolumeMount = Extract<MountRequest, { kind: "volume" }>;
 
@@ -115,12 +115,8 @@ async function copyImageFiles(
   const to = {
     path: volumeData(store.root, name),
     shown: `the volume ${name}`,
-    into: "inside",
-    owner: "archive",
-    xattrs: [""],
-    specialBits: true,
-    topMetadata: true,
-  } as const;
+    ...asInImage,
+  };
   const notes = await finishCopy(startPlannedCopier(copier, { from, to }, ["ignore", "ignore"]), context.signal);
   for (const note of notes) context.log.debug(note);
 }

@@ -10,11 +10,11 @@ import type {
 import {
   badResource,
   type ControlWrite,
+  cpusetWrites,
   isGiven,
-  orMax,
+  pidsWrite,
   type ResourcePlan,
   rdmaWrites,
-  requireList,
   requirePageSize,
   requireWord,
 } from "./plan.ts";
@@ -94,19 +94,6 @@ function cpuWrites({
     ...(isGiven(realtimePeriod) ? [write("rt_period_us", realtimePeriod, "realtimePeriod", later)] : []),
     ...(isGiven(realtimeRuntime) ? [write("rt_runtime_us", realtimeRuntime, "realtimeRuntime", later)] : []),
   ];
-}
-
-function cpusetWrites({ cpus, mems }: CpuResources): readonly ControlWrite[] {
-  return Object.entries({ cpus, mems }).flatMap(([name, list]) => {
-    if (list === undefined || list === "") return [];
-    const property = `linux.resources.cpu.${name}`;
-    requireList(list, property);
-    return [{ controller: "cpuset", file: `cpuset.${name}`, text: list, property }];
-  });
-}
-
-function pidsWrite(limit: Integer64): ControlWrite {
-  return { controller: "pids", file: "pids.max", text: orMax(limit), property: "linux.resources.pids.limit" };
 }
 
 /** Weights are files of CFQ, or since 5.0 of BFQ; leaves have one with CFQ only. */

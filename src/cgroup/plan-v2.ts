@@ -10,11 +10,12 @@ import type {
 import {
   badResource,
   type ControlWrite,
+  cpusetWrites,
   isGiven,
   orMax,
+  pidsWrite,
   type ResourcePlan,
   rdmaWrites,
-  requireList,
   requirePageSize,
 } from "./plan.ts";
 
@@ -128,19 +129,6 @@ export function sharesToWeight(shares: Integer64): number {
   if (value >= 262_144) return 10_000;
   const log = Math.log2(value);
   return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
-}
-
-function cpusetWrites({ cpus, mems }: CpuResources): readonly ControlWrite[] {
-  return Object.entries({ cpus, mems }).flatMap(([name, list]) => {
-    if (list === undefined || list === "") return [];
-    const property = `linux.resources.cpu.${name}`;
-    requireList(list, property);
-    return [{ controller: "cpuset", file: `cpuset.${name}`, text: list, property }];
-  });
-}
-
-function pidsWrite(limit: Integer64): ControlWrite {
-  return { controller: "pids", file: "pids.max", text: orMax(limit), property: "linux.resources.pids.limit" };
 }
 
 function ioWrites(blockIO: BlockIoResources): readonly ControlWrite[] {

@@ -1,6 +1,6 @@
 /** Resources as a list of writes: what both versions share. Planning is pure; `apply.ts` writes. */
 import { DevboxError } from "../core/errors.ts";
-import type { Integer64 } from "../oci/runtime.ts";
+import type { CpuResources, Integer64 } from "../oci/runtime.ts";
 
 /** One write(2) to a file of a control group. */
 export interface ControlWrite {
@@ -72,4 +72,18 @@ export function rdmaWrites(
     if (words.length === 0) throw badResource(property, "it has neither hcaHandles nor hcaObjects");
     return { controller: "rdma", file: "rdma.max", text: [device, ...words].join(" "), property };
   });
+}
+
+/** cpuset.cpus and cpuset.mems are named alike in both versions, and so is pids.max. */
+export function cpusetWrites({ cpus, mems }: CpuResources): readonly ControlWrite[] {
+  return Object.entries({ cpus, mems }).flatMap(([name, list]) => {
+    if (list === undefined || list === "") return [];
+    const property = `linux.resources.cpu.${name}`;
+    requireList(list, property);
+    return [{ controller: "cpuset", file: `cpuset.${name}`, text: list, property }];
+  });
+}
+
+export function pidsWrite(limit: Integer64): ControlWrite {
+  return { controller: "pids", file: "pids.max", text: orMax(limit), property: "linux.resources.pids.limit" };
 }

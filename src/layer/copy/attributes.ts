@@ -5,7 +5,7 @@ import { errnoName } from "../../core/errors.ts";
 import { type ByteString, bytesOf, display, kernelPath } from "../byte-string.ts";
 import type { Notes } from "../notes.ts";
 import type { TarEntry } from "../tar/entry.ts";
-import { isSteering, specialBits } from "../tree/metadata.ts";
+import { isSteering, specialBits, toleratedOfXattrs } from "../tree/metadata.ts";
 import type { UnpackRequest } from "./request.ts";
 
 export type Taking = Pick<UnpackRequest, "owner" | "xattrs" | "specialBits"> & { readonly notes: Notes };
@@ -23,23 +23,12 @@ function isTaken({ xattrs }: Taking, name: ByteString): boolean {
   return xattrs.some((prefix) => name.startsWith(prefix)) && !isSteering(name);
 }
 
-const tolerated: readonly string[] = [
-  "EPERM",
-  "EACCES",
-  "EOPNOTSUPP",
-  "ENOTSUP",
-  "EINVAL",
-  "E2BIG",
-  "ERANGE",
-  "ENOSPC",
-];
-
 function setXattr({ notes }: Taking, fd: number, entry: TarEntry, name: ByteString, value: ByteString): void {
   try {
     fsetxattr(fd, kernelPath(name), bytesOf(value));
   } catch (error) {
     const errno = errnoName(error);
-    if (errno === undefined || !tolerated.includes(errno)) throw error;
+    if (!toleratedOfXattrs.has(errno)) throw error;
     notes.add(`${name} ${errno}`, `${display(entry.path)}: the attribute ${display(name)} could not be set (${errno})`);
   }
 }

@@ -49,7 +49,7 @@ export function isSteering(attribute: ByteString): boolean {
 }
 
 /** What the file system or the kernel may say to an attribute that it does not take; docker and umoci go on then, too. */
-const tolerated = new Set([
+export const toleratedOfXattrs: ReadonlySet<string | undefined> = new Set([
   "EPERM",
   "EACCES",
   "EOPNOTSUPP",
@@ -80,7 +80,7 @@ function setXattr(path: string | Buffer, entry: TarEntry, name: ByteString, valu
     lsetxattr(path, kernelPath(name), bytesOf(value));
   } catch (error) {
     const errno = errnoName(error);
-    if (errno === undefined || !tolerated.has(errno)) throw error;
+    if (!toleratedOfXattrs.has(errno)) throw error;
     notes.add(`${name} ${errno}`, `${display(entry.path)}: the attribute ${display(name)} could not be set (${errno})`);
   }
 }
