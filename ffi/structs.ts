@@ -43,6 +43,7 @@ export function winsize(size: WindowSize): Uint16Array {
  * four flag words (input, output, control, local), the line discipline, 19 control characters.
  */
 export const termiosBytes = 36;
+export const termiosOutputFlags = 4;
 export const termiosControlCharacters = 17;
 
 /** struct sockaddr_un: family (2 bytes), then the path. */

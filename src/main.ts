@@ -1,12 +1,12 @@
 /**
- * Which program am I: the command line, the OCI runtime (`devbox oci`, or the file called as `devbox-oci`), a helper that
- * applies layers, or the question for the version. Loads only that.
+ * Which program am I: the command line, the OCI runtime (`devbox oci`, or the file called as `devbox-oci` or, in its place,
+ * `runc`), a helper that applies layers, or the question for the version. Loads only that.
  */
 import { version } from "./cli/version.ts";
 
 const given = process.argv.slice(2);
 // argv[0] is what it was called as; the compiled file's own name stands in process.execPath.
-const words = process.argv0.endsWith("devbox-oci") ? ["oci", ...given] : given;
+const words = /(?:^|\/)(?:devbox-oci|runc)$/.test(process.argv0) ? ["oci", ...given] : given;
 
 switch (words[0]) {
   case "--version":

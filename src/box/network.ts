@@ -40,8 +40,8 @@ export async function planNetwork(
   return {
     contribution,
     held: { "exit-hold": exitWrite },
-    async runHook(point, hook, state) {
-      if (!own.includes(hook) || state.pid === undefined) return await runHookProgram(point, hook, state);
+    async runHook(point, hook, state, index) {
+      if (!own.includes(hook) || state.pid === undefined) return await runHookProgram(point, hook, state, index);
       const { pid } = state;
       const request = { pid, helper, boxDirectory: box.directory, ports: options.ports, exitFd: exitRead };
       const { ports } = await startSlirp4netns(request).ready;

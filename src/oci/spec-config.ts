@@ -1,10 +1,12 @@
 /** The config.json to begin with that `spec` writes: a shell in a read-only root, as runc's. */
-import type { Capabilities, IdMap, LinuxConfig, Namespace, RuntimeConfig, RuntimeMount } from "./runtime.ts";
+import type { Capabilities, IdMapping, LinuxConfig, Namespace, RuntimeConfig, RuntimeMount } from "./runtime.ts";
 
-export type SpecRequest =
-  | { readonly rootless: false }
-  /** For a user without rights: a user namespace with these ids, the host's network, its /sys. */
-  | { readonly rootless: true; readonly idMap: IdMap };
+export interface SpecRequest {
+  /** Version 1 shows its groups without a namespace of their own, as runc's. */
+  readonly cgroupNamespace: boolean;
+  /** For a user without rights: a user namespace where this user is root, alone, the host's network, its /sys. */
+  readonly rootless?: { readonly uid: number; readonly gid: number };
+}
 
 /** The version is the oldest that has all of it: older runtimes refuse newer ones. */
 export function specConfig(request: SpecRequest): RuntimeConfig {
@@ -35,7 +37,7 @@ function mounts(request: SpecRequest): readonly RuntimeMount[] {
   const closed = ["nosuid", "noexec", "nodev"];
   const devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
   // Group 5 is tty where more ids than one are mapped.
-  const tty = request.rootless && !hasId(request.idMap, 5) ? [] : ["gid=5"];
+  const tty = request.rootless === undefined ? ["gid=5"] : [];
   return [
     { destination: "/proc", type: "proc", source: "proc" },
     {
@@ -48,27 +50,28 @@ function mounts(request: SpecRequest): readonly RuntimeMount[] {
     { destination: "/dev/shm", type: "tmpfs", source: "shm", options: [...closed, "mode=1777", "size=65536k"] },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: closed },
     // A new sysfs is a network namespace's, and refused without one of one's own.
-    request.rootless
-      ? { destination: "/sys", type: "none", source: "/sys", options: ["rbind", ...closed, "ro"] }
-      : { destination: "/sys", type: "sysfs", source: "sysfs", options: [...closed, "ro"] },
+    request.rootless === undefined
+      ? { destination: "/sys", type: "sysfs", source: "sysfs", options: [...closed, "ro"] }
+      : { destination: "/sys", type: "none", source: "/sys", options: ["rbind", ...closed, "ro"] },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...closed, "relatime", "ro"] },
   ];
 }
 
-function hasId({ gid }: IdMap, id: number): boolean {
-  return gid.some(({ containerID, size }) => id >= containerID && id < containerID + size);
-}
-
-function confinement(request: SpecRequest): LinuxConfig {
-  const types = (names: readonly Namespace["type"][]): readonly Namespace[] => names.map((type) => ({ type }));
-  if (!request.rootless) {
+function confinement({ cgroupNamespace, rootless }: SpecRequest): LinuxConfig {
+  const types = (...names: readonly Namespace["type"][]): readonly Namespace[] =>
+    [...names, ...(cgroupNamespace ? (["cgroup"] as const) : [])].map((type) => ({ type }));
+  if (rootless === undefined) {
     return {
       resources: { devices: [{ allow: false, access: "rwm" }] },
-      namespaces: types(["pid", "network", "ipc", "uts", "mount", "cgroup"]),
+      namespaces: types("pid", "network", "ipc", "uts", "mount"),
     };
   }
-  const { uid, gid } = request.idMap;
-  return { uidMappings: uid, gidMappings: gid, namespaces: types(["pid", "ipc", "uts", "mount", "cgroup", "user"]) };
+  const alone = (hostID: number): readonly IdMapping[] => [{ containerID: 0, hostID, size: 1 }];
+  return {
+    uidMappings: alone(rootless.uid),
+    gidMappings: alone(rootless.gid),
+    namespaces: types("pid", "ipc", "uts", "mount", "user"),
+  };
 }
 
 const maskedPaths: readonly string[] = [

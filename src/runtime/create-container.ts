@@ -12,7 +12,7 @@ import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { identify, signalProcess } from "../host/process-identity.ts";
 import type { Launched } from "../launch/launch.ts";
-import type { IdMap, LinuxConfig, ParsedConfig, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
+import type { IdMap, LinuxConfig, RuntimeConfig, RuntimeMount, RuntimeProcess } from "../oci/runtime.ts";
 import type { SandboxInput } from "../sandbox/input.ts";
 import { planBox } from "../sandbox/plan-create.ts";
 import { launcherMounts } from "../sandbox/sources.ts";
@@ -20,6 +20,7 @@ import { type Beginning, begin } from "./begin.ts";
 import { stateOf } from "./container.ts";
 import { type CgroupManager, endCgroup, makeContainerCgroup } from "./container-cgroup.ts";
 import { hooksBeforeStart } from "./create.ts";
+import { passwdOfBundle, withEnvironment } from "./environment.ts";
 import { type Fifos, makeFifos } from "./fifos.ts";
 import { runHookProgram, runHooks } from "./hooks.ts";
 import { addressesOf } from "./net-addresses.ts";
@@ -218,7 +219,7 @@ function sandboxInput(
   { console, listener }: Descriptors,
 ): SandboxInput {
   const { rootfs, sourceKinds } = bundle;
-  const config = withProcess(bundle.config);
+  const config = withProcess(bundle);
   return {
     config,
     rootfs: rootOf(bundle),
@@ -255,8 +256,10 @@ function mountsToOpen({ bundle, facts }: Pick<CreateContainerRequest, "bundle" |
 }
 
 /** Without a process there is nothing to start, and `start` says so; the container comes into being all the same. */
-function withProcess(config: ParsedConfig): RuntimeConfig {
-  return { ...config, process: config.process ?? nothing };
+function withProcess({ config, rootfs }: OpenedBundle): RuntimeConfig {
+  const { process, mounts } = config;
+  const complete = process === undefined ? nothing : withEnvironment(process, () => passwdOfBundle(rootfs, mounts));
+  return { ...config, process: complete };
 }
 
 const nothing: RuntimeProcess = { cwd: "/", env: [], args: [], user: { uid: 0, gid: 0 } };

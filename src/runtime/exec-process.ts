@@ -5,6 +5,7 @@ import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { ParsedConfig, RuntimeProcess } from "../oci/runtime.ts";
 import { containerStatus, findContainer, noContainer, stateOf } from "./container.ts";
+import { passwdOfProcess, withEnvironment } from "./environment.ts";
 import { execInContainer } from "./exec.ts";
 import { connectSocket, listenerPath } from "./passed.ts";
 import { checkTransition } from "./status.ts";
@@ -34,7 +35,7 @@ export async function execProcess(request: ExecProcessRequest): Promise<Executed
   if (!(status === "paused" && request.ignorePaused)) checkTransition("exec", id, status);
   const { config, init, idMap, cgroup } = container.record;
   if (init === undefined) throw noContainer(id);
-  const process = await request.process(config);
+  const process = withEnvironment(await request.process(config), () => passwdOfProcess(init.pid));
   using opened = new DisposableStack();
   const connect = (path: string, option: string): number => {
     const socket = connectSocket(path, option);

@@ -51,6 +51,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecutedPro
     ...(request.console === undefined ? {} : { blockingConsole: true }),
     ...(request.plainLines === true ? { plainLines: true } : {}),
     ...(preservedFds === 0 ? {} : { preservedFds }),
+    ...(request.onOwnRoot === true ? { onOwnRoot: true } : {}),
     ...(listener === undefined ? {} : { seccompListener: "seccomp-listener", containerState: listener.state }),
   });
   const launched = launch(plan, {

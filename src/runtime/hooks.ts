@@ -10,7 +10,7 @@ import { sendSignal } from "./signal.ts";
  * Runs one hook of the runtime namespace. The caller may take hooks that it knows into its own process, which saves
  * starting a program; all others go to `runHookProgram`.
  */
-export type HookRunner = (point: HookPoint, hook: Hook, state: State) => Promise<void>;
+export type HookRunner = (point: HookPoint, hook: Hook, state: State, index: number) => Promise<void>;
 
 /** @throws DevboxError HOOK_FAILED naming the hook; those after it do not run. */
 export async function runHooks(
@@ -19,12 +19,12 @@ export async function runHooks(
   state: State,
   runHook: HookRunner,
 ): Promise<void> {
-  for (const hook of hooks) await runHook(point, hook, state);
+  for (const [index, hook] of hooks.entries()) await runHook(point, hook, state, index);
 }
 
 /** Executes a hook as the spec says: its args (with the name as first), only its env, state on stdin, its timeout. */
-export async function runHookProgram(point: HookPoint, hook: Hook, state: State): Promise<void> {
-  const step = `${point} hook ${hook.path}`;
+export async function runHookProgram(point: HookPoint, hook: Hook, state: State, index: number): Promise<void> {
+  const step = `${point} hook #${index} ${hook.path}`;
   // A file, and not a pipe: who waits for a pipe's end waits for every daemon that the hook leaves behind.
   const errors = memfdCreate("hook-errors");
   try {

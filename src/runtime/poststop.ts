@@ -7,7 +7,7 @@ import type { ContainerRecord } from "./record.ts";
 /** One that fails keeps none of the others (runtime-spec runtime.md "Lifecycle" step 13). */
 export async function runPoststopHooks(record: ContainerRecord, warn: (warning: string) => void): Promise<void> {
   const state = stateOf(record, "stopped");
-  for (const hook of record.config.hooks?.poststop ?? []) {
-    await runHookProgram("poststop", hook, state).catch((error) => warn(describeCause(error)));
+  for (const [index, hook] of (record.config.hooks?.poststop ?? []).entries()) {
+    await runHookProgram("poststop", hook, state, index).catch((error) => warn(describeCause(error)));
   }
 }

@@ -27,6 +27,8 @@ export interface ExecRequest {
   /** "tied": it dies with this process. "orphaned": it is left to the caller's subreaper (`--detach`). */
   readonly supervision: "tied" | "orphaned";
   readonly preservedFds: number;
+  /** As in `ExecInput`. */
+  readonly onOwnRoot?: boolean;
   /** Of a filter with SCMP_ACT_NOTIFY: a connected socket of who answers, and the container's state for it. */
   readonly listener?: { readonly socket: number; readonly state: State };
 }

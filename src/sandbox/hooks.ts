@@ -19,7 +19,7 @@ const statuses: Readonly<Record<InsidePoint, ContainerStatus>> = {
 /** pid_max is at most 2^22 (proc_sys_kernel(5)): 7 digits. */
 const pidDigits = 7;
 
-/** Steps that run the hooks of one point, in order; the plan fails with the label `createContainer hook /path`. */
+/** Steps that run the hooks of one point, in order; the plan fails with the label `createContainer hook #0 /path`. */
 export function runHooksInside(
   plan: PlanBuilder,
   point: InsidePoint,
@@ -29,9 +29,9 @@ export function runHooksInside(
   const hooks = config.hooks?.[point] ?? [];
   if (hooks.length === 0 || state === undefined) return;
   const stdin = stateInput(plan, { ...state, status: statuses[point] }, config);
-  for (const { path, args = [path], env = [], timeout } of hooks) {
+  for (const [index, { path, args = [path], env = [], timeout }] of hooks.entries()) {
     const limit = timeout === undefined ? {} : { timeoutSeconds: timeout };
-    runProgramInPlan(plan, { label: `${point} hook ${path}`, path, args, env, stdin, ...limit });
+    runProgramInPlan(plan, { label: `${point} hook #${index} ${path}`, path, args, env, stdin, ...limit });
   }
 }
 

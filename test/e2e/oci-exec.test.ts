@@ -74,11 +74,11 @@ describe("exec", () => {
   });
 
   test.each([
-    [["nope"], 127, /exec: "nope": executable file not found in \$PATH/],
-    [["/etc/passwd"], 126, /exec: "\/etc\/passwd": permission denied/],
-  ] as const)("%j ends with %d", async (command, exitCode, said) => {
+    [["nope"], /exec: "nope": executable file not found in \$PATH/],
+    [["/etc/passwd"], /exec: "\/etc\/passwd": permission denied/],
+  ] as const)("%j ends with 255, which is no status of a command", async (command, said) => {
     const result = await oci.run(["exec", id, ...command]);
-    expect(result).toMatchObject({ exitCode, stderr: expect.stringMatching(said) });
+    expect(result).toMatchObject({ exitCode: 255, stderr: expect.stringMatching(said) });
   });
 
   test("--process FILE says all of it", async () => {
@@ -107,7 +107,7 @@ describe("exec", () => {
 
   test("--detach tells of a command that is not there", async () => {
     const result = await oci.run(["exec", "--detach", id, "nope"]);
-    expect(result).toMatchObject({ exitCode: 127, stderr: expect.stringMatching(/executable file not found/) });
+    expect(result).toMatchObject({ exitCode: 255, stderr: expect.stringMatching(/executable file not found/) });
   });
 
   test("--tty with a console socket sends the master there, blocking", async () => {
@@ -177,13 +177,10 @@ describe("run", () => {
     expect((await oci.state(id)).status).toBe("running");
   });
 
-  test.each([
-    [["nope"], 127],
-    [["/etc/passwd"], 126],
-  ])("%j ends with %d and leaves nothing", async (args, exitCode) => {
+  test.each([[["nope"]], [["/etc/passwd"]]])("%j fails and leaves nothing", async (args) => {
     for (const options of [[], ["--detach"]]) {
       const [id, bundle] = [oci.id(), await oci.bundle(args)];
-      expect(await oci.run(["run", ...options, "--bundle", bundle, id])).toMatchObject({ exitCode, stdout: "" });
+      expect(await oci.run(["run", ...options, "--bundle", bundle, id])).toMatchObject({ exitCode: 1, stdout: "" });
       expect(existsSync(join(oci.root, id))).toBe(false);
     }
   });

@@ -1,4 +1,4 @@
-/** Messages of `devbox oci`: to stderr for people, and to the file of `--log` in the shapes of runc's, for engines. */
+/** Messages of `devbox oci`: to stderr for people, and in the file of `--log` in the shapes of runc's, for engines. */
 import { appendFileSync } from "node:fs";
 import { writeError } from "../ui/output.ts";
 
@@ -31,8 +31,10 @@ export function openOciLog(file: string | undefined, format: LogFormat, isDebug:
       if (hint !== undefined && process.stderr.isTTY) writeError(`hint: ${hint}\n`);
     },
     warn: (msg) => write("warning", msg),
-    debug: (msg) => {
-      if (isDebug) write("debug", msg);
+    debug(msg) {
+      if (!isDebug) return;
+      if (file === undefined) writeError(`${formatEntry(format, "debug", msg, new Date())}\n`);
+      else append("debug", msg);
     },
   };
 }

@@ -41,7 +41,7 @@ const globalCommand = defineCommand({
   run: () => Promise.reject(new Error("not run")),
 });
 
-/** @returns the exit status: the command's, or 1 (126 and 127 where a command could not be executed) for an error. */
+/** @returns the exit status: the command's, or 1 for an error; of `exec` 255. */
 export async function runOci(words: readonly string[]): Promise<number> {
   let log = openOciLog(undefined, "text", false);
   try {
@@ -64,25 +64,22 @@ export async function runOci(words: readonly string[]): Promise<number> {
 }
 
 async function runCommand(command: Command, words: readonly string[], log: OciLog): Promise<number> {
-  const line = parseArguments(command, words);
-  if (line.help) {
+  try {
+    const line = parseArguments(command, words);
+    if (!line.help) return await command.run(line.values, async () => []);
     const { commandHelp } = await import("../help.ts");
     return await print(await commandHelp(command, false));
-  }
-  try {
-    return await command.run(line.values, async () => []);
   } catch (error) {
-    return fail(error, log, ["oci run", "oci exec"].includes(command.meta.name));
+    return fail(error, log, command.meta.name === "oci exec" ? 255 : 1);
   }
 }
 
-/** An error of a command to be executed has the status that a shell gives it, where the status is the command's. */
-function fail(error: unknown, log: OciLog, isCommandsOwn = false): number {
+/** runc's exit statuses: that of a further process, where it is not the process's own, is told apart by 255. */
+function fail(error: unknown, log: OciLog, status = 1): number {
   const { text, hint, stack } = messageOf(error);
   log.error(text, hint);
   if (stack !== undefined) log.debug(stack);
-  const status = error instanceof DevboxError ? error.exitStatus : 1;
-  return isCommandsOwn && (status === 126 || status === 127) ? status : 1;
+  return status;
 }
 
 async function commandNamed(name: string, around: Around): Promise<Command<ArgumentDefs>> {

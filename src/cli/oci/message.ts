@@ -22,12 +22,15 @@ export function messageOf(error: unknown): Message {
 }
 
 function wordsOf(error: DevboxError): string {
+  // The words of runc: of several hooks it tells which.
+  const hook = /^(\w+ hook #\d+) (.*)$/s.exec(error.step);
+  if (hook !== null) return `error running ${hook[1]}: ${hook[2]}: ${error.because}`;
   const command = /^execute (.*)$/s.exec(error.step)?.[1];
   if (command === undefined) return error.message;
   const name = JSON.stringify(command);
   if (error.code === "COMMAND_NOT_FOUND") {
     return command.includes("/")
-      ? `exec: ${name}: stat ${command}: no such file or directory`
+      ? `exec ${command}: no such file or directory`
       : `exec: ${name}: executable file not found in $PATH`;
   }
   return error.code === "COMMAND_NOT_EXECUTABLE" ? `exec: ${name}: ${error.because}` : error.message;

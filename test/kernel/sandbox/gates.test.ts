@@ -169,15 +169,15 @@ describe("createContainer hooks", () => {
         .then(finish)
         .catch((error: unknown) => error);
     expect(await end({ createContainer: [{ path: failing }] })).toMatchObject({
-      step: `createContainer hook ${failing}`,
+      step: `createContainer hook #0 ${failing}`,
       because: "exit status 3",
     });
     expect(await end({ createContainer: [{ path: slow, timeout: 1 }] })).toMatchObject({
-      step: `createContainer hook ${slow}`,
+      step: `createContainer hook #0 ${slow}`,
       because: expect.stringContaining("ETIMEDOUT"),
     });
     expect(await end({ startContainer: [{ path: "/nowhere" }] })).toMatchObject({
-      step: "startContainer hook /nowhere",
+      step: "startContainer hook #0 /nowhere",
     });
   });
 });

@@ -28,7 +28,7 @@ const shell = (script: string, rest: Partial<Hook> = {}): Hook => ({
 });
 
 async function failureOf(hook: Hook): Promise<DevboxError> {
-  const error = await runHookProgram("createRuntime", hook, state).then(
+  const error = await runHookProgram("createRuntime", hook, state, 2).then(
     () => "it did not fail",
     (thrown) => thrown,
   );
@@ -38,7 +38,7 @@ async function failureOf(hook: Hook): Promise<DevboxError> {
 
 describe("what a hook is given", () => {
   test("the state on stdin, to its end", async () => {
-    await runHookProgram("prestart", shell(`cat > ${file("state")}`), state);
+    await runHookProgram("prestart", shell(`cat > ${file("state")}`), state, 0);
     expect(JSON.parse(readFileSync(file("state"), "utf8"))).toEqual(state);
   });
 
@@ -47,10 +47,10 @@ describe("what a hook is given", () => {
       path: "/bin/sh",
       args: ["other-name", "-c", `echo "$0|$*" > ${file("args")}`, "zero", "one", "t w o"],
     };
-    await runHookProgram("prestart", hook, state);
+    await runHookProgram("prestart", hook, state, 0);
     expect(readFileSync(file("args"), "utf8")).toBe("zero|one t w o\n");
     const name = { path: "/bin/sh", args: ["my-name", "-c", `tr '\\0' ' ' < /proc/$$/cmdline > ${file("name")}`] };
-    await runHookProgram("prestart", name, state);
+    await runHookProgram("prestart", name, state, 0);
     expect(readFileSync(file("name"), "utf8")).toStartWith("my-name -c ");
   });
 
@@ -60,7 +60,7 @@ describe("what a hook is given", () => {
       args: ["env", "/bin/sh", "-c", `/usr/bin/env > ${file("env")}`],
       env: ["A=b=c", "EMPTY=", "BARE"],
     };
-    await runHookProgram("prestart", hook, state);
+    await runHookProgram("prestart", hook, state, 0);
     const lines = readFileSync(file("env"), "utf8").trim().split("\n");
     const ofTheShell = ["PWD", "SHLVL", "_", "OLDPWD"];
     expect(lines.filter((line) => !ofTheShell.includes(line.split("=")[0] ?? "")).sort()).toEqual([
@@ -71,14 +71,14 @@ describe("what a hook is given", () => {
   });
 
   test("no state is forced on a hook that does not read it", async () => {
-    await runHookProgram("prestart", { path: "/bin/true" }, state);
+    await runHookProgram("prestart", { path: "/bin/true" }, state, 0);
   });
 });
 
 describe("a hook that fails", () => {
   test("is named with its point, its exit status and the last line that it said", async () => {
     const error = await failureOf(shell("echo first >&2; echo 'no tap device' >&2; exit 3"));
-    expect(error).toMatchObject({ code: "HOOK_FAILED", step: "createRuntime hook /bin/sh" });
+    expect(error).toMatchObject({ code: "HOOK_FAILED", step: "createRuntime hook #2 /bin/sh" });
     expect(error.because).toBe("exit status 3: no tap device");
     expect((await failureOf(shell("exit 1"))).because).toBe("exit status 1");
   });
@@ -120,7 +120,7 @@ describe("a hook that takes long", () => {
   });
 
   test("in time is left alone, also what it leaves behind with its output open", async () => {
-    await runHookProgram("prestart", shell(`sleep 1000 & echo $! > ${file("daemon")}`, { timeout: 1000 }), state);
+    await runHookProgram("prestart", shell(`sleep 1000 & echo $! > ${file("daemon")}`, { timeout: 1000 }), state, 0);
     const pid = Number(readFileSync(file("daemon"), "utf8"));
     process.kill(pid, "SIGKILL");
     await gone([pid]);

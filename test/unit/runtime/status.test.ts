@@ -30,7 +30,7 @@ const table: Readonly<Record<Operation, string>> = {
   pause: "  -        +       +       -      -",
   resume: " -        -       -       +      -",
   update: " -        +       +       +      -",
-  ps: "     -        +       +       +      -",
+  ps: "     -        +       +       +      +",
   events: " -        +       +       +      -",
 };
 

@@ -3,7 +3,7 @@ import type { CreateContainerRequest } from "../../../runtime/create-container.t
 import { type OpenedBundle, openBundle } from "../../../runtime/open-bundle.ts";
 import type { Values } from "../../command.ts";
 import type { Around } from "../around.ts";
-import { checkConsole } from "./console-rules.ts";
+import { checkConsole, plainLines } from "./console-rules.ts";
 import { type container, count, type creation } from "./shared.ts";
 
 type CreationValues = Values<typeof creation & typeof container>;
@@ -29,6 +29,7 @@ export function creationRequest(
     facts,
     cgroups,
     consoleSocket,
+    plainLines: place === "foreground" && plainLines(),
     pidFile: values["pid-file"] || undefined,
     preservedFds: listening + count("preserve-fds", values["preserve-fds"]),
     noPivot: values["no-pivot"] === true,

@@ -27,8 +27,11 @@ export default ({ root }: Around) =>
     examples: [],
     async run({ id, format, options }) {
       const known = findContainer(root, id);
-      checkTransition("ps", id, containerStatus(known));
-      const pids = containerPids(known);
+      const status = containerStatus(known);
+      checkTransition("ps", id, status);
+      // The pid of a first process that has ended may be anybody's by now.
+      const isGone = status === "stopped" && known.record.cgroup === undefined;
+      const pids = isGone ? [] : containerPids(known);
       writeOut(format === "json" ? `${JSON.stringify(pids)}\n` : selectLines(runPs(options), pids));
       return 0;
     },

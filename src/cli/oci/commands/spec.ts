@@ -1,8 +1,8 @@
 /** devbox oci spec: a config.json to begin with. */
 import { existsSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { readHostCgroups } from "../../../cgroup/host.ts";
 import { DevboxError } from "../../../core/errors.ts";
-import { defaultIdMap } from "../../../host/id-map.ts";
 import { formatRuntimeConfig } from "../../../oci/runtime-json.ts";
 import { specConfig } from "../../../oci/spec-config.ts";
 import { defineCommand } from "../../command.ts";
@@ -22,7 +22,9 @@ export default ({ facts }: Around) =>
       const file = resolve(bundle, "config.json");
       const step = `write ${file}`;
       if (existsSync(file)) throw new DevboxError("USAGE", { step, because: "it exists: remove it first" });
-      const config = specConfig(rootless === true ? { rootless, idMap: defaultIdMap(facts) } : { rootless: false });
+      const cgroupNamespace = readHostCgroups()?.layout.version === 2;
+      const { uid, gid } = facts;
+      const config = specConfig({ cgroupNamespace, ...(rootless === true ? { rootless: { uid, gid } } : {}) });
       try {
         writeFileSync(file, pretty(JSON.parse(formatRuntimeConfig(config))), { flag: "wx", mode: 0o666 });
       } catch (cause) {
