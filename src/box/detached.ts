@@ -79,7 +79,8 @@ export async function startDetached(context: Context, around: Surroundings, box:
       output: [streams.stdio[1], streams.stdio[2]],
       terminal: options.tty,
       ...(console === undefined ? {} : { console }),
-      hooks: box.network.contribution.hooks.createRuntime !== undefined,
+      // Also without hooks: it is in its record before its command runs, whenever this devbox is killed.
+      hooks: true,
       supervision: { kind: "monitored", monitor },
       watchExec: true,
       cgroups: procs,

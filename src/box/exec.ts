@@ -1,5 +1,5 @@
 /** `devbox exec`: a further process in a box that runs. On its way stands only what it needs: it is to be as quick as the start. */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { O_CLOEXEC, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from "../../ffi/constants.ts";
 import { openat2 } from "../../ffi/libc.ts";
 import { type BoxUser, resolveUser } from "../bundle/users.ts";
@@ -94,6 +94,8 @@ export async function startInBox(
   const config = readBoxConfig(paths);
   const { linux } = config;
   const idMap = { uid: linux.uidMappings ?? [], gid: linux.gidMappings ?? [] };
+  const onOwnRoot = isOwnRoot(config.root.path);
+  if (!onOwnRoot) await untilInItsRoot(init);
   return await execInContainer({
     init,
     process: boxProcess(config, request, init.pid, idMap),
@@ -106,7 +108,31 @@ export async function startInBox(
     console: undefined,
     supervision: request.detach ? "orphaned" : "tied",
     preservedFds: 0,
+    onOwnRoot,
   });
+}
+
+/** A box may be run on the very root of the host: `dir:/`. */
+function isOwnRoot(path: string): boolean {
+  const [own, other] = [statSync("/"), statSync(path, { throwIfNoEntry: false })];
+  return own.ino === other?.ino && own.dev === other.dev;
+}
+
+/** How long a box may be on its way from its record into its root. */
+const arrivalMs = 10_000;
+
+/** A box is in its record before its command runs (detached.ts, run.ts): what joins it before it is in its root is refused. */
+async function untilInItsRoot(init: ProcessIdentity): Promise<void> {
+  const deadline = performance.now() + arrivalMs;
+  while (isOnItsWay(init) && performance.now() < deadline) await Bun.sleep(1);
+}
+
+function isOnItsWay({ pid }: ProcessIdentity): boolean {
+  try {
+    return isOwnRoot(`/proc/${pid}/root`);
+  } catch {
+    return false; // it has ended, or is closed to us: the launcher says what is wrong
+  }
 }
 
 /** Its first process. */

@@ -48,6 +48,9 @@ export function inspectBox(store: Store, record: BoxRecord, withSize: boolean): 
   };
 }
 
+/** A pointer that is nil in docker's structure, left out of the JSON: templates may ask for it, `{{if .State.Health}}`. */
+const nothing = (): null => null;
+
 function describeState(record: BoxRecord): Described {
   const { status, health } = record;
   return {
@@ -62,20 +65,20 @@ function describeState(record: BoxRecord): Described {
     Error: record.error ?? "",
     StartedAt: record.startedAt ?? never,
     FinishedAt: record.finishedAt ?? never,
-    ...(health === undefined
-      ? {}
-      : {
-          Health: {
-            Status: health.status,
-            FailingStreak: health.failingStreak,
-            Log: health.log.map(({ start, end, exitCode, output }) => ({
-              Start: start,
-              End: end,
-              ExitCode: exitCode,
-              Output: output,
-            })),
-          },
-        }),
+    Health: health === undefined ? nothing : describeHealth(health),
+  };
+}
+
+function describeHealth({ status, failingStreak, log }: NonNullable<BoxRecord["health"]>): Described {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ start, end, exitCode, output }) => ({
+      Start: start,
+      End: end,
+      ExitCode: exitCode,
+      Output: output,
+    })),
   };
 }
 
@@ -116,15 +119,16 @@ function describeConfig(
     Labels: recordMap(record.labels),
     StopSignal: settings?.stopSignal ?? "SIGTERM",
     StopTimeout: options?.stopTimeoutSeconds ?? null,
-    ...(settings?.health === undefined ? {} : { Healthcheck: describeHealthCheck(settings.health) }),
+    Healthcheck: settings?.health === undefined ? nothing : describeHealthCheck(settings.health),
   };
 }
 
 /** Nanoseconds, as docker counts. */
 function describeHealthCheck(health: NonNullable<BoxSettings["health"]>): Described {
   const nanoseconds = (milliseconds: number): number => milliseconds * 1_000_000;
+  const [shell, option, ...command] = health.args;
   return {
-    Test: ["CMD", ...health.args],
+    Test: shell === "/bin/sh" && option === "-c" ? ["CMD-SHELL", ...command] : ["CMD", ...health.args],
     Interval: nanoseconds(health.intervalMs),
     Timeout: nanoseconds(health.timeoutMs),
     StartPeriod: nanoseconds(health.startPeriodMs),

@@ -1,10 +1,12 @@
 /** Starting a box that is on disk: from its config.json and its settings, with its files and names as it left them. */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { ParsedConfig, RuntimeConfig } from "../oci/runtime.ts";
 import { openBundle } from "../runtime/open-bundle.ts";
 import type { Lock } from "../store/locks.ts";
+import { removeTree } from "../store/remove-tree.ts";
 import type { BoxPaths, BoxRecord } from "../store/types.ts";
 import { type StartedBox, startDetached } from "./detached.ts";
 import { planNetwork } from "./network.ts";
@@ -34,6 +36,7 @@ export async function startAgain(
   const config = requireProcess(parsed, network.contribution.hooks, record);
   const idMap = { uid: config.linux.uidMappings ?? [], gid: config.linux.gidMappings ?? [] };
   const { rootfs } = settings;
+  if (rootfs.kind === "overlay" && rootfs.volatile) renewWork(join(around.store.root, rootfs.work));
   const sandbox: SandboxOfBox = {
     config,
     rootfs,
@@ -59,6 +62,15 @@ export async function startAgain(
   // The monitor has it as well.
   lock[Symbol.dispose]();
   return started;
+}
+
+/**
+ * A volatile overlay leaves a mark in its work directory that keeps it from being mounted again: after a crash of the machine its
+ * files may be half written (overlayfs.rst "Volatile mount"). Boxes that have one do not outlive the machine's run.
+ */
+function renewWork(work: string): void {
+  removeTree(work);
+  mkdirSync(work, { recursive: true, mode: 0o700 });
 }
 
 function notWhole(record: BoxRecord): DevboxError {

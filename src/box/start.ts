@@ -1,7 +1,7 @@
 /** `devbox start` and `restart`: boxes that were made before, or have ended. */
 import type { Context } from "../core/context.ts";
 import { DevboxError, describeCause } from "../core/errors.ts";
-import { lockBoxRecord, readBoxRecord, writeBoxRecord } from "../store/box-record.ts";
+import { changeBoxRecord, lockBoxRecord, readBoxRecord, writeBoxRecord } from "../store/box-record.ts";
 import { isAlive } from "../store/box-state.ts";
 import { findBox } from "../store/boxes.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
@@ -48,19 +48,26 @@ export async function startFound(
   }
 }
 
-/** Ends a box if it runs, and starts it. @throws as `stopBox` and `startBox` */
+/**
+ * Ends a box if it runs, and starts it. One that is removed at its end outlives this one (docker).
+ * @throws as `stopBox` and `startBox`
+ */
 export async function restartBoxNow(context: Context, name: string, request: StopRequest): Promise<void> {
   const around = openSettled(context);
   const { paths, record } = findBox(around.store, name);
-  if (isAlive(record) && record.ephemeral) {
-    const because = "it is removed when it ends";
-    throw new DevboxError("BOX_STATE", {
-      step: `restart the box ${record.name}`,
-      because,
-      hint: "run it without --rm",
-    });
+  const isToStay = isAlive(record) && record.ephemeral;
+  if (isToStay && record.monitorPid === undefined) {
+    const because = "it runs in the foreground, and is removed when it ends";
+    const hint = "run it with --name or --keep, or in the background: devbox run -d";
+    throw new DevboxError("BOX_STATE", { step: `restart the box ${record.name}`, because, hint });
   }
-  await stopBox(context, paths.id, request);
+  const setEphemeral = (ephemeral: boolean) => changeBoxRecord(context, paths, (now) => ({ ...now, ephemeral }));
+  if (isToStay) await setEphemeral(false);
+  try {
+    await stopBox(context, paths.id, request);
+  } finally {
+    if (isToStay) await setEphemeral(true);
+  }
   await startFound(context, around, paths, "open");
   recordEvent(around.store, boxEvent("restart", record));
 }

@@ -6,7 +6,7 @@ import { isWatched } from "../store/box-state.ts";
 import { findBox, sweepBoxes } from "../store/boxes.ts";
 import { eventsPath, type StoreEvent } from "../store/events.ts";
 import { liveDirectory } from "../store/paths.ts";
-import type { BoxPaths, Store } from "../store/types.ts";
+import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { openSettled } from "./settled.ts";
 import { watchDirectories } from "./watch.ts";
 
@@ -35,11 +35,31 @@ export async function waitUntilIdle(
   return true;
 }
 
-/** Waits for the end of each box, one after the other: their exit codes. @throws DevboxError BOX_NOT_FOUND */
+/** Waits for the next end of each box, one after the other: their exit codes. @throws DevboxError BOX_NOT_FOUND */
 export async function* waitForBoxes(context: Context, names: readonly string[]): AsyncGenerator<number> {
   const { store } = openSettled(context);
   const found = names.map((name) => findBox(store, name));
-  for (const { paths } of found) yield await exitCodeAtEnd(context, store, paths);
+  const codes = found.map(({ paths, record }) => exitCodeAtNextEnd(context, store, paths, record));
+  // Each is awaited below; that it fails in the meantime is no unhandled rejection.
+  for (const code of codes) code.catch(() => {});
+  for (const code of codes) yield await code;
+}
+
+/** Waits for the end of this run of a box, or of the next one where its restart policy waits; it may go on afterwards (docker). */
+async function exitCodeAtNextEnd(context: Context, store: Store, paths: BoxPaths, found: BoxRecord): Promise<number> {
+  using watch = watchDirectories([liveDirectory(store), paths.directory], context.signal);
+  let run = found.status === "restarting" ? undefined : found.startedAt;
+  while (isWatched(paths)) {
+    const now = readBoxRecord(paths);
+    if (now === undefined) break;
+    const { status, startedAt, exitCode } = now;
+    if (run === undefined) run = status === "restarting" ? undefined : startedAt;
+    else if (status === "restarting") return exitCode ?? 0;
+    // It is in its next run already.
+    else if (startedAt !== run) return lastExitCode(store, paths.id) ?? 0;
+    await watch.changed(glanceMs);
+  }
+  return await exitCodeAtEnd(context, store, paths);
 }
 
 /** Waits for the end of a box for good: one that is started again goes on. */

@@ -53,6 +53,10 @@ export interface Command<A extends ArgumentDefs = ArgumentDefs> {
   readonly examples: readonly (readonly [string, string])[];
   /** Paragraphs below the options. */
   readonly notes?: readonly string[];
+  /** Its exit status is that of what it runs: failures of its own have docker's 125, whatever they are. */
+  readonly runsCommand?: true;
+  /** It goes on until the user has seen enough: Ctrl-C is no failure to tell of. */
+  readonly untilInterrupted?: true;
   /** Everything after the first positional belongs to the box, options too: `run IMAGE ls -l`. */
   readonly cutAtFirstPositional?: true;
   /**

@@ -1,7 +1,7 @@
 /** The command line of devbox: find the command, read its options, run it; whatever is thrown becomes a message. */
 import { DevboxError, errorTable } from "../core/errors.ts";
 import { parseArguments } from "./arguments.ts";
-import { catalogue, loadAllCommands, loadCommand } from "./catalogue.ts";
+import { catalogue, loadAllCommands, loadCommand, loadSections } from "./catalogue.ts";
 import type { Command } from "./command.ts";
 
 /**
@@ -21,8 +21,7 @@ export async function dispatch(words: readonly string[]): Promise<number> {
 interface ErrorWishes {
   debug: boolean;
   json: boolean;
-  /** Name of the command, for hints. */
-  command?: string;
+  command?: Pick<Command, "meta" | "runsCommand" | "untilInterrupted">;
 }
 
 async function runLine(words: readonly string[], wishes: ErrorWishes): Promise<number> {
@@ -44,7 +43,7 @@ async function runLine(words: readonly string[], wishes: ErrorWishes): Promise<n
 }
 
 async function runCommand(command: Command, words: readonly string[], wishes: ErrorWishes): Promise<number> {
-  wishes.command = command.meta.name;
+  wishes.command = command;
   const names = Object.keys(command.args);
   // A line that cannot be parsed still has wishes; one that can, states them.
   wishes.json = names.includes("json") && words.includes("--json");
@@ -70,8 +69,8 @@ async function commandNamed(name: string): Promise<Command> {
 
 async function printOverview(): Promise<number> {
   const { overview } = await import("./help.ts");
-  const commands = await loadAllCommands();
-  return await print((colour) => overview(commands, colour));
+  const sections = await loadSections();
+  return await print((colour) => overview(sections, colour));
 }
 
 async function printHelp(command: Command): Promise<number> {
@@ -86,13 +85,15 @@ async function print(render: (colour: boolean) => string | Promise<string>): Pro
   return 0;
 }
 
+/** @returns the exit status */
 async function report(thrown: unknown, { debug, json, command }: ErrorWishes): Promise<number> {
   const { errorJson, renderError, toDevboxError } = await import("./ui/error-message.ts");
   const { writeError } = await import("./ui/output.ts");
   const { wantsColour } = await import("./ui/terminal.ts");
-  const error = withOwnHelp(toDevboxError(thrown), command);
+  const error = withOwnHelp(toDevboxError(thrown), command?.meta.name);
+  if (error.code === "INTERRUPTED" && command?.untilInterrupted) return error.exitStatus;
   writeError(json ? errorJson(error) : renderError(error, { colour: wantsColour(2, process.env), debug }));
-  return error.exitStatus;
+  return command?.runsCommand && error.exitStatus === 1 ? errorTable.USAGE.exit : error.exitStatus;
 }
 
 /** A slip in a value is known to whoever reads it, the command whose help shows the right form, to us. */

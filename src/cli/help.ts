@@ -18,15 +18,20 @@ export async function commandHelp(command: Command, colour: boolean): Promise<st
   return `${blocks.filter((text) => text !== "").join("\n\n")}\n`;
 }
 
+export interface Section {
+  readonly title: string;
+  readonly commands: readonly Command[];
+}
+
 /** What `devbox` alone prints. */
-export function overview(commands: readonly Command[], colour: boolean): string {
+export function overview(sections: readonly Section[], colour: boolean): string {
   const style = makeStyle(colour);
-  const width = Math.max(...commands.map(({ meta }) => meta.name.length));
-  const lines = commands.map(({ meta }) => `  ${style.cyan(meta.name.padEnd(width))}  ${meta.description}`);
+  const width = Math.max(...sections.flatMap(({ commands }) => commands.map(({ meta }) => meta.name.length)));
+  const line = ({ meta }: Command): string => `  ${style.cyan(meta.name.padEnd(width))}  ${meta.description}`;
   const blocks = [
     `devbox ${version}: dev containers without root and without a daemon`,
     `${style.bold("Usage:")} devbox COMMAND [OPTIONS] …`,
-    block(style, "Commands", lines.join("\n")),
+    ...sections.map(({ title, commands }) => block(style, title, commands.map(line).join("\n"))),
     `${style.bold("Start with:")}\n  devbox run alpine -- echo hi\n  devbox doctor`,
     "Help on a command: devbox COMMAND --help",
   ];

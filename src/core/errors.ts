@@ -7,7 +7,10 @@
 import { describeErrno, errnoNameOf, SyscallError } from "../../ffi/errno.ts";
 
 interface ErrorKind {
-  /** Process exit status when this error ends a command; docker's 125 unless the command itself is at fault. */
+  /**
+   * Process exit status when this error ends a command, as with docker: 126 and 127 for what was to be executed, 1 for what is
+   * not there or not in the state for it, else 125. `run` and `exec`, whose status is a command's, keep 125 for that as well.
+   */
   readonly exit: number;
   /** What to do, unless the place that throws knows better. No error leaves the user alone. */
   readonly hint: string;
@@ -53,19 +56,19 @@ export const errorTable = {
     hint: "free space (devbox prune --all), or put the store elsewhere: export DEVBOX_STORE=DIR",
   },
   STORE_DAMAGED: { exit: 125, hint: "pull the image again" },
-  IMAGE_NOT_FOUND: { exit: 125, hint: "pull it first: devbox pull IMAGE" },
-  IMAGE_IN_USE: { exit: 125, hint: "remove the boxes that use it first, or pass --force" },
+  IMAGE_NOT_FOUND: { exit: 1, hint: "pull it first: devbox pull IMAGE" },
+  IMAGE_IN_USE: { exit: 1, hint: "remove the boxes that use it first, or pass --force" },
   // boxes
   BOX_NAME_TAKEN: { exit: 125, hint: "choose another name" },
   BOX_NOT_FOUND: {
-    exit: 125,
+    exit: 1,
     hint: "check the spelling; only boxes run with --name or --keep are there after their end",
   },
-  BOX_RUNNING: { exit: 125, hint: "stop it first: devbox stop BOX; or remove it with --force" },
-  BOX_STATE: { exit: 125, hint: "see what it does: devbox ps --all" },
-  COPY_FAILED: { exit: 125, hint: "check both paths, and who may read and write there" },
-  VOLUME_NOT_FOUND: { exit: 125, hint: "see: devbox volume ls" },
-  VOLUME_IN_USE: { exit: 125, hint: "remove the boxes that mount it first: devbox rm BOX" },
+  BOX_RUNNING: { exit: 1, hint: "stop it first: devbox stop BOX; or remove it with --force" },
+  BOX_STATE: { exit: 1, hint: "see what it does: devbox ps --all" },
+  COPY_FAILED: { exit: 1, hint: "check both paths, and who may read and write there" },
+  VOLUME_NOT_FOUND: { exit: 1, hint: "see: devbox volume ls" },
+  VOLUME_IN_USE: { exit: 1, hint: "remove the boxes that mount it first: devbox rm BOX" },
   USER_NOT_FOUND: { exit: 125, hint: "give the user by number, or one that is in the image's /etc/passwd" },
   NO_COMMAND: { exit: 125, hint: "give a command: devbox run IMAGE -- CMD" },
   COMMAND_NOT_FOUND: { exit: 127, hint: "check the spelling, and that the image has it" },

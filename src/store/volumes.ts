@@ -2,7 +2,7 @@
  * Volumes with names: `volumes/<name>/` with `volume.json` and `_data`, which boxes mount. A volume is there wholly or not
  * at all: it is made beside its place and renamed. Who mounts it is written in the records of boxes, running or not.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
@@ -15,6 +15,8 @@ import { referencesLockPath } from "./paths.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { BoxRecord, Store } from "./types.ts";
 import { isVolumeName, volumeDirectory } from "./volume-paths.ts";
+
+const scratchPrefix = ".new-";
 
 /** `volumes/<name>/volume.json`. */
 export interface VolumeRecord {
@@ -43,7 +45,7 @@ export function makeVolume(store: Store, { name = randomHex(32), labels }: NewVo
   if (known !== undefined) return { record: known, isNew: false };
   const record: VolumeRecord = { name, created: now.toISOString(), labels };
   const directory = volumeDirectory(store.root, name);
-  const scratch = join(store.root, "volumes", `.new-${randomHex(8)}`);
+  const scratch = join(store.root, "volumes", `${scratchPrefix}${randomHex(8)}`);
   try {
     mkdirSync(scratch, { recursive: true, mode: 0o700 });
     // Users of the box that are not its root come here through the mount only; the mode is that of the image later.
@@ -57,6 +59,17 @@ export function makeVolume(store: Store, { name = randomHex(32), labels }: NewVo
     if (other !== undefined && (errno === "ENOTEMPTY" || errno === "EEXIST")) return { record: other, isNew: false };
     throw storeError(error, `make the volume ${name}`);
   }
+}
+
+/** Making one takes a moment: whoever began it so long ago was killed. */
+const abandonedMs = 60_000;
+
+/** Volumes that were not made to their end. */
+function abandoned(store: Store): readonly string[] {
+  return entries(store)
+    .filter((name) => name.startsWith(scratchPrefix))
+    .map((name) => join(store.root, "volumes", name))
+    .filter((path) => Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > abandonedMs);
 }
 
 export interface MadeVolume {
@@ -109,8 +122,12 @@ export function listVolumes(store: Store, onDamaged: (error: unknown) => void): 
 }
 
 function volumeNames(store: Store): readonly string[] {
+  return entries(store).filter(isVolumeName).sort();
+}
+
+function entries(store: Store): readonly string[] {
   try {
-    return readdirSync(join(store.root, "volumes")).filter(isVolumeName).sort();
+    return readdirSync(join(store.root, "volumes"));
   } catch (error) {
     if (errnoName(error) === "ENOENT") return [];
     throw storeError(error, "list the volumes");
@@ -140,7 +157,8 @@ export async function removeVolumes(
   using stack = new DisposableStack();
   const lock = stack.use(await waitForLock(context, referencesLockPath(store), "exclusive"));
   const names = choose(volumeUsers(store));
-  const trash = names.flatMap((name) => moveToTrash(volumeDirectory(store.root, name), store.boxes) ?? []);
+  const paths = [...names.map((name) => volumeDirectory(store.root, name)), ...abandoned(store)];
+  const trash = paths.flatMap((path) => moveToTrash(path, store.boxes) ?? []);
   // Files are removed without it: a box need not wait for that.
   lock[Symbol.dispose]();
   return { names, isAllRemoved: trash.map(removeTree).every(Boolean) };

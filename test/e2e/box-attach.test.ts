@@ -103,7 +103,7 @@ test("start --attach --interactive is a run in the foreground: input with an end
   expect(first).toEqual({ stdout: "one\n", stderr: "err\n", exitCode: 3 });
   const second = await home.run(["start", "-ai", "filter"], { stdin: "two\n" });
   expect(second).toEqual({ stdout: "two\n", stderr: "err\n", exitCode: 3 });
-  expect((await home.run(["start", "-a", "nosuch"])).exitCode).toBe(125);
+  expect((await home.run(["start", "-a", "nosuch"])).exitCode).toBe(1);
 });
 
 test("start --attach on a terminal", async () => {

@@ -1,6 +1,6 @@
 /** devbox run --detach: a box that outlives whoever started it, and how it ends. */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { boxesOnDisk, boxHome } from "../helpers/box.ts";
 import { detachedBoxes, untilTerm } from "../helpers/detached.ts";
@@ -28,6 +28,22 @@ for (const code of [0, 1, 42, 255]) {
     expect(record(id)).toMatchObject({ status: "exited", exitCode: code });
   });
 }
+
+test("a box that cannot be written down does not run", async () => {
+  const shared = join(home.directory, "shared");
+  mkdirSync(shared);
+  const flags = ["--network", "none", "--name", "unwritten", "-v", `${shared}:/shared`];
+  const id = (await home.ok(["create", ...flags, image, "touch", "/shared/ran"])).trim();
+  // Where its new record would be written.
+  const obstacle = join(home.store, "boxes", id, "state.json.new");
+  mkdirSync(obstacle);
+  expect((await home.run(["start", id])).exitCode).not.toBe(0);
+  rmdirSync(obstacle);
+  expect(existsSync(join(shared, "ran"))).toBe(false);
+  await home.ok(["start", id]);
+  expect(await end(id)).toBe(0);
+  expect(existsSync(join(shared, "ran"))).toBe(true);
+});
 
 test("--rm: nothing is left of it, files of other users included, and wait still tells the code", async () => {
   const before = boxesOnDisk(home);

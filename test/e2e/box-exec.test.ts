@@ -1,6 +1,6 @@
 /** devbox exec. */
 import { beforeAll, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { boxHome } from "../helpers/box.ts";
 import { detachedBoxes } from "../helpers/detached.ts";
@@ -94,6 +94,23 @@ test("into a box in the foreground, too", async () => {
   await using box = home.start(["run", "--network", "none", "--name", "fore", image, "sh", "-c", "echo up; cat"]);
   await box.output(/up/);
   expect(await home.ok(["exec", "fore", "cat", "/etc/hostname"])).toMatch(/^[0-9a-f]{12}\n$/);
+});
+
+test("into a box whose root is the host's own", async () => {
+  await home.ok(["run", "-d", "--network", "none", "--name", "own-root", "dir:/", "sleep", "100"]);
+  expect(await home.ok(["exec", "own-root", "cat", "/etc/passwd"])).toBe(readFileSync("/etc/passwd", "utf8"));
+  await home.ok(["rm", "-f", "own-root"]);
+});
+
+test("at any moment: a box has its root before something joins it", async () => {
+  for (let round = 0; round < 5; round++) {
+    await using box = home.start(["run", "--rm", "--network", "none", "--name", "early", image, "cat"]);
+    let result = await home.run(["exec", "early", "cat", "/etc/hostname"]);
+    while (/no box|is created/.test(result.stderr)) result = await home.run(["exec", "early", "cat", "/etc/hostname"]);
+    expect(result).toMatchObject({ exitCode: 0, stderr: "" });
+    await home.ok(["kill", "early"]);
+    expect((await box.result).exitCode).toBe(137);
+  }
 });
 
 test("not into one that does not run", async () => {

@@ -1,6 +1,6 @@
 /** Restart policies, health checks, limits: what happens to a box while nobody looks. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { boxHome } from "../helpers/box.ts";
 import { detachedBoxes, untilTerm } from "../helpers/detached.ts";
@@ -48,6 +48,23 @@ test("while it waits to be started again, no devbox does", async () => {
   const command = processes().find(({ pid }) => pid === waiting.monitorPid)?.command;
   expect(command).toBe("devbox-launcher");
   await home.ok(["rm", "-f", id]);
+});
+
+test("wait is over at the first end, also of a box that is started again", async () => {
+  const id = await start("cat /go; exit 4", ["--restart", "on-failure:1"]);
+  await using waiting = home.start(["wait", id]);
+  expect(await waiting.result).toMatchObject({ stdout: "4\n", exitCode: 0 });
+  expect(await end(id)).toBe(4);
+});
+
+test("restart of a box with --rm keeps it and its files for this once", async () => {
+  const id = await start(`echo run >> /runs; cat /runs; ${untilTerm}`, ["--rm"]);
+  await printed(id, /ready/);
+  await home.ok(["restart", id]);
+  await printed(id, /bye\nrun\nrun\nready/);
+  expect(record(id).ephemeral).toBe(true);
+  await home.ok(["stop", id]);
+  expect(existsSync(join(home.store, "boxes", id))).toBe(false);
 });
 
 test("--rm and --restart contradict each other, and so does the foreground", async () => {

@@ -57,7 +57,7 @@ test("images that cannot be had", async () => {
     "
   `);
   expect(await said("rmi", "nothing")).toMatchInlineSnapshot(`
-    "exit status 125
+    "exit status 1
     error: find the image nothing
       because: it is not here
     hint: see: devbox images

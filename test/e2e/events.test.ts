@@ -19,6 +19,12 @@ test("a box from its making to its end", async () => {
     Actor: { Attributes: { name: "told", exitCode: "0" } },
   });
   expect(await past("--filter", "label=a=b", "--filter", "event=create")).toMatch(/ container create [0-9a-f]{64} \(/);
+  // The fields of docker's structure, which are not those of its JSON.
+  const named = "{{.Status}} {{.ID}} {{.From}} {{.Scope}} {{.Time}}";
+  expect(await past("--filter", "event=die", "--format", named)).toMatch(
+    /^die [0-9a-f]{64} \S+busybox\S* local \d{10}\n$/,
+  );
+  expect(Object.keys(JSON.parse(line ?? ""))).toHaveLength(9);
   expect(await past("--filter", "label=a=c")).toBe("");
   await home.ok(["rm", "told"]);
   expect(await past("--filter", "event=destroy", "--format", "{{.Actor.Attributes.name}}")).toBe("told\n");

@@ -105,11 +105,19 @@ describe("inspect", () => {
     expect(shown.Id).toBe((await home.ok(["images", "-q", "--no-trunc"])).trim());
   });
 
+  test("health that nobody asked for is nothing, to templates and in JSON", async () => {
+    const format = "{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}";
+    expect(await home.ok(["inspect", "-f", format, "web"])).toBe("none\n");
+    const [web] = JSON.parse(await home.ok(["inspect", "web"]));
+    expect(Object.keys(web.State)).not.toContain("Health");
+    expect((await home.run(["inspect", "-f", "{{.State.Health.Status}}", "web"])).exitCode).toBe(125);
+  });
+
   test("what is not there", async () => {
     const { exitCode, stderr } = await home.run(["inspect", "nothing-here"]);
-    expect(exitCode).toBe(125);
+    expect(exitCode).toBe(1);
     expect(stderr).toContain("no box, image or volume");
-    expect((await home.run(["inspect", "--type", "image", "web"])).exitCode).toBe(125);
+    expect((await home.run(["inspect", "--type", "image", "web"])).exitCode).toBe(1);
   });
 });
 
@@ -161,7 +169,7 @@ test("rename: under the new name at once, the old one is free", async () => {
   await home.ok(["run", "--name", "before", "--network", "none", image, "true"]);
   expect(await home.ok(["rename", "before", "after"])).toBe("");
   expect(await home.ok(["inspect", "-f", "{{.Name}}", "after"])).toBe("/after\n");
-  expect((await home.run(["inspect", "before"])).exitCode).toBe(125);
+  expect((await home.run(["inspect", "before"])).exitCode).toBe(1);
   expect((await home.run(["rename", "after", "web"])).stderr).toContain("another box has this name");
   expect((await home.run(["rename", "after", "/no/name"])).stderr).toContain("a name has two or more letters");
   await home.ok(["rm", "after"]);

@@ -1,6 +1,16 @@
 /** Volumes with names: made and filled at first use, shared, kept from removal while boxes mount them. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { boxHome } from "../helpers/box.ts";
 import { imageName } from "../helpers/given.ts";
@@ -89,7 +99,7 @@ test("one that a box mounts, running or not, cannot be removed", async () => {
   const running = await sleepingBox(box, "holder", ["-v", "held:/s"]);
   const refused = async (): Promise<string> => {
     const { exitCode, stderr } = await home.run(["volume", "rm", "held"]);
-    expect(exitCode).toBe(125);
+    expect(exitCode).toBe(1);
     return stderr;
   };
   expect(await refused()).toMatch(/volume is in use - \[[0-9a-f]{64}\]/);
@@ -130,6 +140,15 @@ describe("commands", () => {
     expect(await home.ok(["volume", "rm", "--force", "made"])).toBe("made\n");
   });
 
+  test("prune takes what a devbox that was killed has begun, and nothing that may still be made", async () => {
+    const [old, young] = [".new-00", ".new-01"].map((name) => join(home.store, "volumes", name)) as [string, string];
+    for (const path of [old, young]) mkdirSync(path, { recursive: true });
+    utimesSync(old, 0, 0);
+    await home.ok(["volume", "prune"]);
+    expect([existsSync(old), existsSync(young)]).toEqual([false, true]);
+    rmdirSync(young);
+  });
+
   test("prune takes those without a given name, and with --all every unused one", async () => {
     const name = (await home.ok(["volume", "create"])).trim();
     expect(name).toMatch(/^[0-9a-f]{64}$/);
@@ -143,14 +162,14 @@ describe("commands", () => {
   });
 
   test.each([
-    [["volume", "create", "-o", "type=tmpfs", "x1"], "--opt type=tmpfs"],
-    [["volume", "create", "../up"], 'name the volume "../up"'],
-    [["volume", "nope"], 'unknown command "nope"'],
-    [["volume", "inspect", "none"], "there is no volume"],
-    [["volume", "ls", "--filter", "x=y"], "the keys are"],
-  ])("%p is refused", async (line, reason) => {
+    [["volume", "create", "-o", "type=tmpfs", "x1"], 125, "--opt type=tmpfs"],
+    [["volume", "create", "../up"], 125, 'name the volume "../up"'],
+    [["volume", "nope"], 125, 'unknown command "nope"'],
+    [["volume", "inspect", "none"], 1, "there is no volume"],
+    [["volume", "ls", "--filter", "x=y"], 125, "the keys are"],
+  ])("%p is refused (%p)", async (line, status, reason) => {
     const { exitCode, stderr } = await home.run(line);
-    expect(exitCode).toBe(125);
+    expect(exitCode).toBe(status);
     expect(stderr).toContain(reason);
   });
 });

@@ -10,7 +10,7 @@ export interface DetachedBoxes {
   start(script: string, flags?: readonly string[]): Promise<string>;
   /** Resolves when the log of a box, from its beginning on, fits. */
   printed(name: string, pattern: RegExp): Promise<RegExpMatchArray>;
-  /** Waits for its end: the exit code. */
+  /** Waits for its end, and that it is not started again: the exit code. */
   end(name: string): Promise<number>;
   /** What devbox has written down of a box, by its whole id. */
   record(id: string): BoxRecord;
@@ -36,7 +36,14 @@ export function detachedBoxes({ home, image }: BoxHome): DetachedBoxes {
       await using logs = home.start(["logs", "-f", name]);
       return await logs.output(pattern);
     },
-    end: async (name) => Number(await home.ok(["wait", name])),
+    async end(name) {
+      for (;;) {
+        const code = Number(await home.ok(["wait", name]));
+        // A restart policy may start it again, or have done so.
+        const { exitCode, stdout } = await home.run(["inspect", "--type", "box", "-f", "{{.State.Running}}", name]);
+        if (exitCode !== 0 || stdout === "false\n") return code;
+      }
+    },
     record: (id) => JSON.parse(readFileSync(join(boxes, id, "state.json"), "utf8")),
     events,
     async happened(id, action, times = 1) {

@@ -22,6 +22,7 @@ export default defineCommand({
     ...detachKeysFlag,
     ...everyCommand,
   },
+  untilInterrupted: true,
   examples: [
     ["devbox attach web", "what it prints from now on; devbox logs has what was before"],
     ["devbox attach sh", "of devbox run -dit: ctrl-p ctrl-q leaves it running"],

@@ -37,6 +37,7 @@ export default defineCommand({
     ...everyCommand,
   },
   cutAtFirstPositional: true,
+  runsCommand: true,
   examples: [
     ["devbox exec web ls -l /", "as the box's user, in its working directory"],
     ["devbox exec -u 0 -w / web sh", "a shell of root, when called from a terminal"],

@@ -18,6 +18,7 @@ export default defineCommand({
     details: { type: "boolean", hidden: true, description: "docker's further details, of which there are none" },
     ...everyCommand,
   },
+  untilInterrupted: true,
   examples: [
     ["devbox logs web", "stdout to stdout, stderr to stderr"],
     ["devbox logs -f -n 20 web", "the last lines, and what comes"],

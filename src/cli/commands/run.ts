@@ -13,6 +13,7 @@ export default defineCommand({
   meta: { name: "run", description: "Run a command in a new box" },
   args: runFlags,
   cutAtFirstPositional: true,
+  runsCommand: true,
   examples: [
     ["devbox run alpine -- echo hi", "one command; the box is gone afterwards"],
     ["devbox run debian:12", "a shell, when called from a terminal"],

@@ -22,6 +22,7 @@ export default defineCommand({
     "no-trunc": { type: "boolean", description: "Print ids in full" },
     ...everyCommand,
   },
+  untilInterrupted: true,
   examples: [["devbox stats --no-stream", "once"]],
   notes: ["Without a control group of its own, what a box uses is the sum over its processes of this moment."],
   async run(values) {

@@ -9,7 +9,8 @@ export default defineCommand({
     box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
     ...everyCommand,
   },
-  examples: [["devbox wait job", "prints 0 when all went well; a box with a restart policy ends when it stays down"]],
+  untilInterrupted: true,
+  examples: [["devbox wait job", "prints 0 when all went well, also when a restart policy starts the box again then"]],
   async run(values) {
     using context = openContext(values);
     const { waitForBoxes } = await import("../../box/wait.ts");

@@ -27,6 +27,7 @@ export function isFields(value: Value): value is Fields {
 /** Data of any type of ours as a value; interfaces of TypeScript have no index signature, hence this. */
 export function toValue(data: unknown): Value {
   if (data === null || data === undefined) return null;
+  if (typeof data === "function") return (...args) => toValue(data(...args));
   if (typeof data === "string" || typeof data === "number" || typeof data === "boolean") return data;
   if (Array.isArray(data)) return data.map(toValue);
   if (data instanceof Map) return new Map([...data].map(([key, value]) => [String(key), toValue(value)]));

@@ -30,7 +30,7 @@ test("--version", async () => {
 
 test("nothing, --help and help print the overview", async () => {
   const alone = await devbox([]);
-  expect(alone.stdout).toContain("Commands:\n  run ");
+  expect(alone.stdout).toContain("Boxes:\n  run ");
   expect([alone.stderr, alone.status]).toEqual(["", 0]);
   expect(await devbox(["--help"])).toEqual(alone);
   expect(await devbox(["help"])).toEqual(alone);
@@ -85,8 +85,8 @@ test("--debug, before and behind the command", async () => {
     ["rm", "--debug", "none"],
   ]) {
     const { stderr, status } = await devbox(words);
-    expect(status).toBe(125);
-    expect(stderr).toContain("code: BOX_NOT_FOUND (exit status 125)\nstack:\n");
+    expect(status).toBe(1);
+    expect(stderr).toContain("code: BOX_NOT_FOUND (exit status 1)\nstack:\n");
   }
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { catalogue, loadAllCommands } from "../../../src/cli/catalogue.ts";
+import { catalogue, loadSections } from "../../../src/cli/catalogue.ts";
 import { defineCommand, everyCommand } from "../../../src/cli/command.ts";
 import { commandHelp, overview } from "../../../src/cli/help.ts";
 
@@ -83,6 +83,6 @@ for (const [name, load] of Object.entries(catalogue)) {
 }
 
 test("the overview names every command", async () => {
-  const text = overview(await loadAllCommands(), false);
+  const text = overview(await loadSections(), false);
   for (const name of Object.keys(catalogue)) expect(text).toMatch(new RegExp(`^ {2}${name} `, "m"));
 });

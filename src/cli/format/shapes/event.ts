@@ -14,17 +14,27 @@ export function eventAction({ action, attributes }: StoreEvent): string {
 
 export function eventFields(event: StoreEvent): Fields {
   const attributes = new Map(Object.entries(event.attributes));
+  const [status, from, scope] = [eventAction(event), event.attributes["image"] ?? "", "local"];
+  const time = Math.floor(event.time / 1000);
+  // 2^53 nanoseconds are a hundred days: the last digits are lost, as in any JSON number of this size.
+  const timeNano = event.time * 1_000_000;
   return {
-    status: eventAction(event),
+    status,
     id: event.id,
-    from: event.attributes["image"] ?? "",
+    from,
     Type: eventType(event),
     Action: eventAction(event),
     Actor: { ID: event.id, Attributes: attributes },
-    scope: "local",
-    time: Math.floor(event.time / 1000),
-    // 2^53 nanoseconds are a hundred days: the last digits are lost, as in any JSON number of this size.
-    timeNano: event.time * 1_000_000,
+    scope,
+    time,
+    timeNano,
+    // By these names templates know them (docker API, events.Message); methods do not show in JSON.
+    Status: () => status,
+    ID: () => event.id,
+    From: () => from,
+    Scope: () => scope,
+    Time: () => time,
+    TimeNano: () => timeNano,
   };
 }
 
