@@ -8,8 +8,11 @@ import {
   O_NOCTTY,
   O_NONBLOCK,
   O_RDWR,
+  OPOST,
   SCM_RIGHTS,
   SOL_SOCKET,
+  TCGETS,
+  TCSETS,
   TIOCGPTPEER,
   TIOCSCTTY,
   TIOCSPTLCK,
@@ -17,6 +20,7 @@ import {
 } from "../../ffi/constants.ts";
 import { ENOTTY } from "../../ffi/errno.ts";
 import type { Data } from "../../ffi/launcher/wire.ts";
+import { termiosBytes, termiosOutputFlags } from "../../ffi/structs.ts";
 import type { PlanBuilder } from "../launch/plan.ts";
 import type { RuntimeProcess } from "../oci/runtime.ts";
 import { cloneTree } from "./detached.ts";
@@ -28,6 +32,8 @@ export interface ConsoleRequest {
   readonly process: Pick<RuntimeProcess, "consoleSize" | "user">;
   /** Left out: it does not block, so that whoever receives it has no thread to lose. */
   readonly blocking?: boolean;
+  /** As in `SandboxInput.plainLines`. */
+  readonly plainLines?: boolean;
   /** The container has been running: it may have put anything in the place of its terminals. */
   readonly suspicious?: boolean;
 }
@@ -45,7 +51,7 @@ export function openConsole(context: RootPlan, request: ConsoleRequest, slave: S
 /** Steps that make a terminal of the devpts in the root, and send its master out. The slot returned held it. */
 export function openTerminal(context: RootPlan, request: ConsoleRequest, slave: Slot): Slot {
   const { plan, root } = context;
-  const { process, blocking = false, suspicious = false } = request;
+  const { process, blocking = false, plainLines = false, suspicious = false } = request;
   const master = { slot: plan.descriptor() };
   // Blocking or not is a property of the open file, which goes out with it.
   const how = openHow(O_RDWR | O_NOCTTY | (blocking ? 0 : O_NONBLOCK) | O_CLOEXEC, 0);
@@ -60,9 +66,24 @@ export function openTerminal(context: RootPlan, request: ConsoleRequest, slave: 
   });
   if (process.consoleSize !== undefined)
     plan.syscall("size the terminal", "ioctl", [master, TIOCSWINSZ, { data: windowSize(process.consoleSize) }]);
+  if (plainLines) keepLineEnds(plan, master);
   plan.syscall("give the terminal to the user", "fchown", [slave, process.user.uid, -1]);
   sendDescriptor(context, master);
   return master;
+}
+
+/**
+ * Takes ONLCR from the output flags (termios(3)), which in a new terminal are OPOST and ONLCR: lines end as the command ended
+ * them. As runc does for what comes through it.
+ */
+function keepLineEnds(plan: PlanBuilder, terminal: Slot): void {
+  plan.scoped(() => {
+    const [settings, flags, slot] = [plan.buffer(termiosBytes), plan.bytes(Uint8Array.of(OPOST, 0, 0, 0)), plan.slot()];
+    plan.syscall("read the terminal's settings", "ioctl", [terminal, TCGETS, settings]);
+    plan.add({ kind: "load", slot, from: flags.data, offset: 0, width: 4 });
+    plan.add({ kind: "store", slot, into: settings.data, offset: termiosOutputFlags, width: 4 });
+    plan.syscall("leave the ends of lines as they are", "ioctl", [terminal, TCSETS, settings]);
+  });
 }
 
 /** Device number of /dev/ptmx and of ptmx in every devpts (Documentation/admin-guide/devices.txt). */

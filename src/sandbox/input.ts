@@ -90,6 +90,8 @@ export interface SandboxInput {
   readonly seccompListener?: string;
   /** The master of the terminal goes out blocking, as other engines expect it. */
   readonly blockingConsole?: boolean;
+  /** Its terminal sends "\n" as it is, not as "\r\n": what comes out of it goes to a file or a pipe. */
+  readonly plainLines?: boolean;
   /** Descriptors 3 … 3+n-1 of the caller go to the command (`--preserve-fds`); handed over as "preserved-0" …. */
   readonly preservedFds?: number;
   /** Of the init process; left out: it dies with its supervisor. */
@@ -147,6 +149,7 @@ export interface ExecInput {
   readonly held: readonly string[];
   readonly pipes: readonly number[];
   readonly blockingConsole?: boolean;
+  readonly plainLines?: boolean;
   readonly preservedFds?: number;
   /** As in `SandboxInput`. */
   readonly seccompListener?: string;

@@ -47,8 +47,8 @@ export function planBox(input: SandboxInput): LaunchPlan {
   assembleRoot(context, input, sources);
   mountAll(context, input, sources);
   makeDevices(context, input);
-  const blocking = input.blockingConsole === true;
-  if (terminal !== undefined) openConsole(context, { process, blocking }, terminal);
+  const { blockingConsole: blocking = false, plainLines = false } = input;
+  if (terminal !== undefined) openConsole(context, { process, blocking, plainLines }, terminal);
   setSysctls(context, config);
   makeReadonly(context, linux.readonlyPaths ?? []);
   maskPaths(context, linux);

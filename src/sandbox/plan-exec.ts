@@ -71,7 +71,7 @@ function joinContainer(plan: PlanBuilder, { process, join }: ExecInput): void {
 
 /** It has been put into its control group, and is released. */
 function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number, ownRoot: Data | undefined): void {
-  const { process, supervision, blockingConsole: blocking = false } = input;
+  const { process, supervision, blockingConsole: blocking = false, plainLines = false } = input;
   setAffinity(plan, "final", process);
   leaveSession(plan);
   // First of all: nothing of the host may be found by what the container says about paths (CVE-2024-21626).
@@ -96,7 +96,7 @@ function becomeCommand(plan: PlanBuilder, input: ExecInput, kept: number, ownRoo
   if (ownRoot !== undefined) requireOtherRoot(plan, ownRoot, root);
   if (process.terminal === true) {
     const slave = { slot: plan.descriptor() };
-    openTerminal(context, { process, blocking, suspicious: true }, slave);
+    openTerminal(context, { process, blocking, plainLines, suspicious: true }, slave);
     attachConsole(plan, slave);
   }
   openInRoot(context, process.cwd, { how: workingDirectory, label: `enter the working directory ${process.cwd}` });
