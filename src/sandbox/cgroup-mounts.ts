@@ -23,7 +23,8 @@ import { jumpTo, type Slot } from "./steps.ts";
 /** Steps for a mount of type cgroup or cgroup2. */
 export function cgroupMount(context: RootPlan, mount: RuntimeMount, options: MountOptions, input: SandboxInput): void {
   const trees = input.cgroupTrees ?? [];
-  if (mount.type === "cgroup" && trees.length > 0) mountTrees(context, mount, options, trees);
+  const namespaced = input.config.linux.namespaces.some(({ type }) => type === "cgroup");
+  if (mount.type === "cgroup" && trees.length > 0) mountTrees(context, mount, options, { trees, namespaced });
   else mountUnified(context, mount, options);
 }
 
@@ -57,15 +58,21 @@ function mountUnified(context: RootPlan, { destination }: RuntimeMount, options:
 
 const closed = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
+interface OwnTrees {
+  readonly trees: readonly CgroupTree[];
+  /** The box is in a cgroup namespace, in which a tree begins at its own group; without one, root would mount the host's. */
+  readonly namespaced: boolean;
+}
+
 /**
- * Version 1: in a cgroup namespace a tree begins at the box's own group; where it may not be mounted (no such namespace of
- * ours), the group's directory is bound. Names of several controllers have links for each (cgroups(7)).
+ * Version 1: a tree of the box's cgroup namespace; without one, or where it may not be mounted (one that is not ours), the
+ * group's directory is bound. Names of several controllers have links for each (cgroups(7)).
  */
 function mountTrees(
   context: RootPlan,
   { destination }: RuntimeMount,
   options: MountOptions,
-  trees: readonly CgroupTree[],
+  { trees, namespaced }: OwnTrees,
 ): void {
   const { plan } = context;
   const label = `mount tmpfs on ${destination}`;
@@ -85,7 +92,8 @@ function mountTrees(
     plan.syscall(label, "openat", [context.mount, plan.string("."), O_PATH | O_DIRECTORY | O_CLOEXEC, 0], {
       save: top.slot,
     });
-    for (const tree of trees) mountTree(context, destination, tree, top, closed | readonly);
+    const attributes = closed | readonly;
+    for (const tree of trees) mountTree(context, { destination, tree, top, attributes, namespaced });
     const flags = readonly === 0 ? undefined : readonlyTree;
     if (flags !== undefined)
       setAttributes({ ...context, mount: top }, `${label}: ro`, { ...flags, set: MOUNT_ATTR_RDONLY, setRecursive: 0 });
@@ -93,13 +101,22 @@ function mountTrees(
   });
 }
 
-function mountTree(context: RootPlan, destination: string, tree: CgroupTree, top: Slot, attributes: number): void {
+interface TreeMount extends Pick<OwnTrees, "namespaced"> {
+  readonly destination: string;
+  readonly tree: CgroupTree;
+  readonly top: Slot;
+  readonly attributes: number;
+}
+
+function mountTree(context: RootPlan, { destination, tree, top, attributes, namespaced }: TreeMount): void {
   const { plan, found } = context;
   const { name } = tree;
   const label = `mount the control groups ${name} on ${destination}/${name}`;
   const [other, attach, none] = [plan.mark("refused"), plan.mark("attach"), plan.mark("no such tree")];
-  newFileSystem(context, treeRequest(tree, label, attributes, other));
-  jumpTo(plan, attach);
+  if (namespaced) {
+    newFileSystem(context, treeRequest(tree, label, attributes, other));
+    jumpTo(plan, attach);
+  }
   plan.here(other);
   cloneTree(context, label, { path: tree.directory }, true, none);
   setAttributes(context, label, { set: 0, clear: 0, setRecursive: attributes, clearRecursive: 0 });

@@ -1,6 +1,6 @@
 /** Rows of "mounts", with every option that is known. */
 import type { Config } from "../oci-runtime.ts";
-import type { Row, Seen } from "./row.ts";
+import { type Row, type Seen, withoutNamespace } from "./row.ts";
 
 /** What is mounted on /m: the options of the mount, its propagation, and the options of its file system. */
 const line = (at: string): string =>
@@ -172,6 +172,17 @@ export const mountRows: readonly Row[] = [
     script: line("/m"),
     // Without a network namespace of its own, its user namespace has no right to it (sysfs is of the network namespace).
     sees: { root: /^rw,relatime - sysfs sysfs rw/, user: { refused: /mount sysfs on \/m: .*EPERM/ } },
+  },
+  {
+    of: "mounts[].type",
+    word: "cgroup without a cgroup namespace",
+    change(config) {
+      withoutNamespace(config, "cgroup");
+      config.mounts.push({ destination: "/m", type: "cgroup", source: "cgroup", options: ["ro"] });
+    },
+    // Its own group, in which it is alone, and not the host's, where everybody is.
+    script: "[ -d /m/pids ] && cat /m/pids/cgroup.procs | wc -l || echo version 2",
+    sees: { root: /^(?:[1-4]|version 2)$/, user: /^(?:\d+|version 2)$/ },
   },
   {
     of: "mounts[].type",

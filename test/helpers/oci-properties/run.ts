@@ -13,6 +13,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
+import { defaultIdMap } from "../../../src/host/id-map.ts";
+import { readHostFacts } from "../../../src/host/read-facts.ts";
 import { namespaceTypes } from "../../../src/oci/runtime-words.ts";
 import { collect, type Result } from "../devbox.ts";
 import { type Config, type OciRuntime, openOciRuntime } from "../oci-runtime.ts";
@@ -42,6 +44,9 @@ export async function openLaboratory(): Promise<Laboratory> {
   const source = join(oci.home.directory, "source");
   furnish(join(first, "rootfs"), source);
   base.root.path = join(first, "rootfs");
+  if (!base.linux.namespaces.some(({ type }: Config) => type === "cgroup"))
+    base.linux.namespaces.push({ type: "cgroup" });
+  if (!isRoot) mapAllIds(base);
   base.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1777"] });
   const id = oci.id();
   await oci.ok(["create", "--bundle", await peerBundle(oci), id]);
@@ -63,8 +68,9 @@ function peerBundle(oci: OciRuntime): Promise<string> {
   return oci.bundle(["sleep", "1000"], (config) => {
     const had = config.linux.namespaces.map(({ type }: Config) => type);
     for (const type of namespaceTypes) if (!had.includes(type)) config.linux.namespaces.push({ type });
-    config.linux.uidMappings ??= [{ containerID: 0, hostID: 0, size: 65_536 }];
-    config.linux.gidMappings ??= [{ containerID: 0, hostID: 0, size: 65_536 }];
+    if (!isRoot) return mapAllIds(config);
+    config.linux.uidMappings = [{ containerID: 0, hostID: 0, size: 65_536 }];
+    config.linux.gidMappings = config.linux.uidMappings;
   });
 }
 
@@ -78,6 +84,13 @@ async function startViewer(pid: number): Promise<Bun.Subprocess> {
   });
   await collect(child.stdout).until(/up/);
   return child;
+}
+
+/** An ordinary user's own id, and all that it may map besides (subuid(5)). */
+function mapAllIds(config: Config): void {
+  const { uid, gid } = defaultIdMap(readHostFacts(process.env));
+  config.linux.uidMappings = uid;
+  config.linux.gidMappings = gid;
 }
 
 function furnish(root: string, source: string): void {
