@@ -58,7 +58,7 @@ export async function makeLimits(
 ): Promise<BoxLimits | undefined> {
   const cgroup = await makeBoxCgroup(context, id, resources, facts);
   if (cgroup === undefined) return undefined;
-  const procs = openProcs(cgroup);
+  const procs = await openOrEnd(cgroup);
   return {
     procs,
     async [Symbol.asyncDispose]() {
@@ -66,4 +66,14 @@ export async function makeLimits(
       await endCgroup(cgroup);
     },
   };
+}
+
+/** As `openProcs`; a group that cannot be entered is not left behind. */
+export async function openOrEnd(cgroup: Cgroup): Promise<readonly number[]> {
+  try {
+    return openProcs(cgroup);
+  } catch (error) {
+    await endCgroup(cgroup).catch(() => {});
+    throw error;
+  }
 }

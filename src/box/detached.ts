@@ -5,7 +5,6 @@
 import { closeSync } from "node:fs";
 import { SIGKILL, SOCK_STREAM } from "../../ffi/constants.ts";
 import { socketpair } from "../../ffi/socket.ts";
-import { openProcs } from "../cgroup/processes.ts";
 import type { Context } from "../core/context.ts";
 import { identify } from "../host/process-identity.ts";
 import { selfCommand } from "../host/self.ts";
@@ -20,7 +19,7 @@ import { writeBoxRecord } from "../store/box-record.ts";
 import { boxEvent, recordEvent } from "../store/events.ts";
 import type { Lock } from "../store/locks.ts";
 import type { BoxPaths, BoxRecord } from "../store/types.ts";
-import { makeBoxCgroup } from "./cgroup.ts";
+import { makeBoxCgroup, openOrEnd } from "./cgroup.ts";
 import { unknownHealth } from "./health-check.ts";
 import { writeHealth } from "./health-file.ts";
 import type { BoxNetwork } from "./network.ts";
@@ -59,7 +58,7 @@ export async function startDetached(context: Context, around: Surroundings, box:
   const { paths, options } = box;
   using streams = openStreams(paths, options, box.input);
   const cgroup = await makeBoxCgroup(context, paths.id, options.resources, around.facts);
-  const procs = cgroup === undefined ? [] : openProcs(cgroup);
+  const procs = cgroup === undefined ? [] : await openOrEnd(cgroup);
   const pair = options.tty ? socketpair(SOCK_STREAM) : [];
   const [master, console] = pair;
   let container: Container | undefined;

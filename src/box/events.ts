@@ -1,7 +1,7 @@
 /** `devbox events`: the log of what happened (store/events.ts), read from its beginning or from now, and followed. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import type { Context } from "../core/context.ts";
-import { eventsPath, type StoreEvent } from "../store/events.ts";
+import { eventsPath, parseEvent, type StoreEvent } from "../store/events.ts";
 import type { Store } from "../store/types.ts";
 import { watchDirectories } from "./watch.ts";
 
@@ -41,16 +41,6 @@ function* within(lines: Iterable<string>, since: number, until: number | undefin
   for (const line of lines) {
     const event = parseEvent(line);
     if (event !== undefined && event.time >= since && (until === undefined || event.time <= until)) yield event;
-  }
-}
-
-/** undefined: a line that was cut off by a full disk. */
-function parseEvent(line: string): StoreEvent | undefined {
-  try {
-    // Written by devbox, in a directory that is closed to others.
-    return JSON.parse(line) as StoreEvent;
-  } catch {
-    return undefined;
   }
 }
 

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import type { Context } from "../core/context.ts";
 import { readBoxRecord } from "../store/box-record.ts";
 import { isWatched } from "../store/box-state.ts";
-import { findBox, sweepBoxes } from "../store/boxes.ts";
-import { eventsPath, type StoreEvent } from "../store/events.ts";
+import { findBox } from "../store/boxes.ts";
+import { eventsPath, parseEvent } from "../store/events.ts";
 import { liveDirectory } from "../store/paths.ts";
 import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { openSettled } from "./settled.ts";
@@ -66,7 +66,7 @@ async function exitCodeAtNextEnd(context: Context, store: Store, paths: BoxPaths
 export async function exitCodeAtEnd(context: Context, store: Store, paths: BoxPaths): Promise<number> {
   await waitUntilIdle(context, store, paths);
   // One whose monitor was killed has nobody else who writes down how it ended.
-  sweepBoxes(store);
+  openSettled(context);
   const record = readBoxRecord(paths);
   return (record === undefined ? lastExitCode(store, paths.id) : record.exitCode) ?? 0;
 }
@@ -74,12 +74,10 @@ export async function exitCodeAtEnd(context: Context, store: Store, paths: BoxPa
 /** Of a box that is gone, its last event tells. */
 function lastExitCode(store: Store, id: string): number | undefined {
   for (const path of [eventsPath(store), `${eventsPath(store)}.1`]) {
-    const line = readText(path)
-      .split("\n")
-      .findLast((text) => text.includes(id) && text.includes('"die"'));
-    if (line === undefined) continue;
-    const event = JSON.parse(line) as StoreEvent;
-    return Number(event.attributes["exitCode"]);
+    for (const line of readText(path).split("\n").reverse()) {
+      const event = line.includes(id) ? parseEvent(line) : undefined;
+      if (event?.id === id && event.action === "die") return Number(event.attributes["exitCode"]);
+    }
   }
   return undefined;
 }

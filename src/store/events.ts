@@ -70,3 +70,13 @@ export function recordEvent(store: Store, ...events: readonly StoreEvent[]): voi
     // ENOSPC, EROFS.
   }
 }
+
+/** undefined: a line that was cut off by a full disk. */
+export function parseEvent(line: string): StoreEvent | undefined {
+  try {
+    // Written by devbox, in a directory that is closed to others.
+    return JSON.parse(line) as StoreEvent;
+  } catch {
+    return undefined;
+  }
+}

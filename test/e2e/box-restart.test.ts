@@ -31,7 +31,8 @@ test("always starts it again until the user ends it, also while it waits", async
   expect(record(id).status).toBe("exited");
   const { monitorPid } = record(id);
   expect(monitorPid).toBeUndefined();
-  expect(processes().filter(({ command }) => command.includes(id))).toEqual([]);
+  // Whoever has written that down is about to end.
+  await gone(processes().flatMap(({ pid, command }) => (command.includes(id) ? [pid] : [])));
   await home.ok(["start", "forever"]);
   await printed("forever", /run\nrun\nrun\nrun/);
   await home.ok(["rm", "-f", "forever"]);

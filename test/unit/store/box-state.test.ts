@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { readBoxRecord, writeBoxRecord } from "../../../src/store/box-record.ts";
 import { boxState, endedPath, healthPath, isWatched, readBoxEnd } from "../../../src/store/box-state.ts";
 import { createBox, leaveBox, sweepBoxes } from "../../../src/store/boxes.ts";
-import { boxEvent, eventsPath, recordEvent } from "../../../src/store/events.ts";
+import { boxEvent, eventsPath, parseEvent, recordEvent } from "../../../src/store/events.ts";
 import type { BoxRecord } from "../../../src/store/types.ts";
 import { type TemporaryStore, temporaryStore } from "../../helpers/temporary-store.ts";
 
@@ -127,4 +127,15 @@ test("events are lines; a file of a megabyte makes room for another", async () =
   const lines = readFileSync(eventsPath(store), "utf8").trim().split("\n");
   expect(lines.map((line) => JSON.parse(line).action)).toEqual(["create", "start"]);
   expect(statSync(`${eventsPath(store)}.1`).size).toBeGreaterThan(1024 * 1024);
+});
+
+test("a line that a full disk has cut off is no event", () => {
+  const event = boxEvent("die", { id: "i", name: "n", image: "m" }, { exitCode: "3" });
+  const line = JSON.stringify(event);
+  expect([line, line.slice(0, -1), line.slice(0, 9), ""].map(parseEvent)).toEqual([
+    event,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
