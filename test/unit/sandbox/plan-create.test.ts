@@ -104,8 +104,12 @@ describe("the order of the steps", () => {
     const state = { ociVersion: "1.2.0", id: "box", status: "creating", bundle: "/b" } as const;
     expectOrder(
       { config, containerState: state, gates: { pivot: "built", exec: "go" } },
-      ...[steps.mask, /^wait for the hooks of the runtime: read\(\{built\}/, /^createContainer hook \/bin\/c: execve/],
-      ...[steps.pivot, steps.go, /^startContainer hook \/bin\/s: execve/, steps.bounding],
+      ...[
+        steps.mask,
+        /^wait for the hooks of the runtime: read\(\{built\}/,
+        /^createContainer hook #0 \/bin\/c: execve/,
+      ],
+      ...[steps.pivot, steps.go, /^startContainer hook #0 \/bin\/s: execve/, steps.bounding],
     );
   });
 
