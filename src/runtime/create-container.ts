@@ -2,7 +2,7 @@
  * OCI "create" for `devbox oci` (runtime-spec runtime.md "Lifecycle" steps 1 to 5): what another process at another time
  * will start. Either it is there whole, or nothing of it is left.
  */
-import { closeSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import { cgroupOwner, delegateCgroup } from "../cgroup/delegate.ts";
@@ -25,7 +25,8 @@ import { type Fifos, makeFifos } from "./fifos.ts";
 import { runHookProgram, runHooks } from "./hooks.ts";
 import { addressesOf } from "./net-addresses.ts";
 import type { OpenedBundle } from "./open-bundle.ts";
-import { connectSocket, listenerPath, preserved } from "./passed.ts";
+import { connectSocket, listenerPath, preserved, sendPidfd } from "./passed.ts";
+import { writePidFile } from "./pid-file.ts";
 import { runPoststopHooks } from "./poststop.ts";
 import { type ContainerRecord, writeRecord } from "./record.ts";
 import { restOfPlan } from "./rest-of-plan.ts";
@@ -53,6 +54,8 @@ export interface CreateContainerRequest {
   /** As in `SandboxInput`. */
   readonly plainLines: boolean;
   readonly pidFile: string | undefined;
+  /** Path of a unix socket that gets a pidfd of its first process. */
+  readonly pidfdSocket: string | undefined;
   readonly preservedFds: number;
   /** As in `SandboxInput`. */
   readonly noPivot: boolean;
@@ -131,6 +134,7 @@ async function build(
       writeRecord(paths, { ...record, phase: "created" });
       const pid = record.init?.pid ?? 0;
       if (request.pidFile !== undefined) writePidFile(request.pidFile, pid);
+      if (request.pidfdSocket !== undefined) sendPidfd(request.pidfdSocket, pid);
       if (request.supervision === "orphaned") await launched.wait();
       return { paths, pid, terminal, launched };
     } catch (error) {
@@ -306,20 +310,6 @@ function endedEarly(): DevboxError {
     step: "create the container",
     because: "its init process has ended before it was ready: killed from outside, or for lack of memory",
   });
-}
-
-/** Whoever reads it never sees half of it. */
-function writePidFile(path: string, pid: number): void {
-  try {
-    writeFileSync(`${path}.devbox`, String(pid));
-    renameSync(`${path}.devbox`, path);
-  } catch (cause) {
-    throw new DevboxError("STATE_UNUSABLE", {
-      step: `write ${path}`,
-      cause,
-      hint: "name another file: --pid-file FILE",
-    });
-  }
 }
 
 /**

@@ -69,11 +69,18 @@ function subgroup(cgroup: Cgroup, wanted: readonly string[]): Cgroup {
   const places = wanted.map((text) => {
     const [, controllers, path = ""] = /^(?:([\w,=]+):)?(.*)$/s.exec(text) ?? [];
     if (path === "" || path.split("/").includes("..")) {
+      const because = `bad sub cgroup path: ${JSON.stringify(text)} is none below the container's`;
+      throw new DevboxError("USAGE", { step: "option --cgroup", because });
+    }
+    const names = controllers?.split(",");
+    const unknown = names?.find((name) => !cgroup.directories.some((directory) => servedBy(cgroup, directory, [name])));
+    if (unknown !== undefined) {
       throw new DevboxError("USAGE", {
-        step: `option --cgroup: ${JSON.stringify(text)} is no path below the container's`,
+        step: "option --cgroup",
+        because: `unknown controller ${JSON.stringify(unknown)}`,
       });
     }
-    return { controllers: controllers?.split(","), path: path.replace(/^\/+/, "") };
+    return { controllers: names, path: path.replace(/^\/+/, "") };
   });
   const directories = cgroup.directories.map((directory) => {
     const place = places.find(

@@ -1,7 +1,8 @@
 /** Descriptors that come from whoever calls the runtime. */
-import { readFileSync } from "node:fs";
+import { closeSync, readlinkSync } from "node:fs";
 import { SOCK_STREAM } from "../../ffi/constants.ts";
-import { connectUnix } from "../../ffi/socket.ts";
+import { pidfdOpen } from "../../ffi/libc.ts";
+import { connectUnix, sendDescriptors } from "../../ffi/socket.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Seccomp } from "../oci/runtime.ts";
 import { notifies } from "../sandbox/seccomp-rules.ts";
@@ -15,6 +16,21 @@ export function connectSocket(path: string, option: string): number {
   }
 }
 
+/** `--pidfd-socket`: a pidfd (pidfd_open(2)) of the process goes there, with its kind as the message, as runc sends it. */
+export function sendPidfd(path: string, pid: number): void {
+  const socket = connectSocket(path, "--pidfd-socket");
+  try {
+    const pidfd = pidfdOpen(pid);
+    try {
+      sendDescriptors(socket, new TextEncoder().encode("pidfd"), [pidfd]);
+    } finally {
+      closeSync(pidfd);
+    }
+  } finally {
+    closeSync(socket);
+  }
+}
+
 /** Where who answers a filter listens; undefined: it asks nobody, and the path counts for nothing (config-linux.md "Seccomp"). */
 export function listenerPath(seccomp: Seccomp | undefined): string | undefined {
   return seccomp !== undefined && notifies(seccomp) ? seccomp.listenerPath : undefined;
@@ -23,13 +39,13 @@ export function listenerPath(seccomp: Seccomp | undefined): string | undefined {
 /** The first after stdin, stdout and stderr. */
 const firstPassed = 3;
 
-const closeOnExec = 0o2000000;
-
-/** What was open before this program came to be executed; a number that was free is one of Bun's own now, which all close. */
+/**
+ * What was open before this program came to be executed. A number that was free is by now Bun's own epoll(7), which it opens
+ * first; the descriptors to pass on follow each other, so that the first one missing is found so.
+ */
 function isInherited(fd: number): boolean {
   try {
-    const [, flags = ""] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1")) ?? [];
-    return (Number.parseInt(flags, 8) & closeOnExec) === 0;
+    return readlinkSync(`/proc/self/fd/${fd}`) !== "anon_inode:[eventpoll]";
   } catch {
     return false;
   }

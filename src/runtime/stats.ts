@@ -1,5 +1,7 @@
 /** `events --stats` in runc's shape (runc's types/events.go), which cadvisor and others read. */
+import { watchOom } from "../cgroup/oom.ts";
 import { readUsage } from "../cgroup/usage.ts";
+import { DevboxError } from "../core/errors.ts";
 import { containerStatus, findContainer } from "./container.ts";
 import { requireCgroup } from "./pause.ts";
 import { checkTransition } from "./status.ts";
@@ -51,6 +53,16 @@ export function containerStats(root: string, id: string): StatsEvent {
       network_interfaces: null,
     },
   };
+}
+
+/** Calls `onOom` when memory has run out in the container; never where nobody counts it. Ends when disposed of. */
+export function watchMemory(root: string, id: string, onOom: () => void): Disposable | undefined {
+  try {
+    return watchOom(requireCgroup(findContainer(root, id), "measure"), onOom);
+  } catch (error) {
+    if (error instanceof DevboxError && error.code === "CGROUP_UNAVAILABLE") return undefined;
+    throw error;
+  }
 }
 
 /** Whether there is something to measure (still). */

@@ -12,7 +12,11 @@ export interface OciLog {
 
 export type LogFormat = "text" | "json";
 
-export function openOciLog(file: string | undefined, format: LogFormat, isDebug: boolean): OciLog {
+/** crun's way to name the kind of a log before the place; of its others none is kept here. */
+const fileKind = /^file:/;
+
+export function openOciLog(place: string | undefined, format: LogFormat, isDebug: boolean): OciLog {
+  const file = place?.replace(fileKind, "");
   const append = (level: string, msg: string): void => {
     if (file === undefined) return;
     try {

@@ -9,7 +9,7 @@ import { messageOf } from "./message.ts";
 
 /** Options before the command; runc's, and those of crun that mean something here. */
 const globalCommand = defineCommand({
-  meta: { name: "oci", description: "Be an OCI runtime: the command line of runc" },
+  meta: { name: "oci", description: "Open Container Initiative runtime: the command line of runc" },
   args: {
     command: { type: "positional", required: false, description: "see below" },
     arguments: { type: "positional", required: false, variadic: true, description: "of the command" },
@@ -57,6 +57,7 @@ export async function runOci(words: readonly string[]): Promise<number> {
       log,
       cgroups: manager ?? (values["systemd-cgroup"] === true ? "systemd" : "cgroupfs"),
     });
+    log.debug(`${values.command} ${values.arguments.join(" ")}`);
     return await runCommand(await commandNamed(values.command, around), values.arguments, log);
   } catch (error) {
     return fail(error, log);
@@ -67,8 +68,7 @@ async function runCommand(command: Command, words: readonly string[], log: OciLo
   try {
     const line = parseArguments(command, words);
     if (!line.help) return await command.run(line.values, async () => []);
-    const { commandHelp } = await import("../help.ts");
-    return await print(await commandHelp(command, false));
+    return await print(await helpOn(command, `${programName()} ${command.meta.name.replace("oci ", "")}`));
   } catch (error) {
     return fail(error, log, command.meta.name === "oci exec" ? 255 : 1);
   }
@@ -89,6 +89,7 @@ async function commandNamed(name: string, around: Around): Promise<Command<Argum
   const found = nearest(name, Object.keys(ociCatalogue));
   throw new DevboxError("USAGE", {
     step: `unknown command ${JSON.stringify(name)}`,
+    because: `No help topic for '${name}'`,
     hint: found === undefined ? "see: devbox oci --help" : `did you mean ${found}? see: devbox oci --help`,
   });
 }
@@ -97,15 +98,25 @@ async function commandNamed(name: string, around: Around): Promise<Command<Argum
 async function printVersion(): Promise<number> {
   const { version } = await import("../version.ts");
   const { specVersion } = await import("../../runtime/spec-version.ts");
-  return await print(`devbox-oci version ${version}\ncommit: ${version}\nspec: ${specVersion}\n`);
+  return await print(`${programName()} version ${version}\ncommit: ${version}\nspec: ${specVersion}\n`);
 }
 
 async function printOverview(): Promise<number> {
-  const { commandHelp } = await import("../help.ts");
   const names = Object.keys(ociCatalogue).join(" ");
-  return await print(
-    `${await commandHelp(globalCommand, false)}\nCommands: ${names}\nHelp on one: devbox oci COMMAND --help\n`,
-  );
+  const help = await helpOn(globalCommand, programName());
+  return await print(`${help}\nCommands: ${names}\nHelp on one: devbox oci COMMAND --help\n`);
+}
+
+/** It begins as the help of runc does: scripts ask which runtime they have, and what it can. */
+async function helpOn(command: Command, name: string): Promise<string> {
+  const { commandHelp } = await import("../help.ts");
+  const [description = "", ...rest] = (await commandHelp(command, false)).split("\n\n");
+  return [`NAME:\n   ${name} - ${description}`, ...rest].join("\n\n");
+}
+
+/** What it was called as, where that is the name of a runtime. */
+function programName(): string {
+  return /(?:^|\/)runc$/.test(process.argv0) ? "runc" : "devbox-oci";
 }
 
 async function print(text: string): Promise<number> {

@@ -1,11 +1,12 @@
 /** devbox oci checkpoint: refused by name. */
 import { DevboxError } from "../../../core/errors.ts";
 import { defineCommand } from "../../command.ts";
+import { help } from "./shared.ts";
 
 export default () =>
   defineCommand({
     meta: { name: "oci checkpoint", description: "Not supported" },
-    args: { arguments: { type: "positional", required: false, variadic: true, description: "ignored" } },
+    args: { arguments: { type: "positional", required: false, variadic: true, description: "ignored" }, ...help },
     cutAtFirstPositional: true,
     examples: [],
     run: () =>

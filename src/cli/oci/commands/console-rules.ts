@@ -22,7 +22,7 @@ export function plainLines(): boolean {
 function whyNot(terminal: boolean, isGiven: boolean, isApart: boolean): string | undefined {
   if (!isApart && isGiven) return "cannot use console socket if devbox-oci will not detach or allocate tty";
   if (isApart && terminal && !isGiven)
-    return "cannot allocate tty if devbox-oci will detach without setting console socket";
+    return "cannot allocate tty if devbox-oci will detach without setting console socket: use --console-socket PATH";
   if (isApart && !terminal && isGiven) return "cannot use console socket if devbox-oci will not detach or allocate tty";
   return undefined;
 }

@@ -1,6 +1,7 @@
 /** What `create` and `run` read from their options and the bundle. */
 import type { CreateContainerRequest } from "../../../runtime/create-container.ts";
 import { type OpenedBundle, openBundle } from "../../../runtime/open-bundle.ts";
+import { withUserNamespace } from "../../../runtime/user-namespace.ts";
 import type { Values } from "../../command.ts";
 import type { Around } from "../around.ts";
 import { checkConsole, plainLines } from "./console-rules.ts";
@@ -19,7 +20,9 @@ export function creationRequest(
 ): Omit<CreateContainerRequest, "supervision"> {
   const listening = listenedFds(process.env, process.pid);
   const opened = openBundle(values.bundle, values.config ?? "config.json", log.warn);
-  const bundle = listening === 0 ? opened : withListening(opened, listening);
+  const { config } = opened;
+  const own = { ...opened, config: { ...config, linux: withUserNamespace(config.linux, facts) } };
+  const bundle = listening === 0 ? own : withListening(own, listening);
   const consoleSocket = values["console-socket"] || undefined;
   checkConsole(bundle.config.process?.terminal === true, consoleSocket, place);
   return {
@@ -31,6 +34,7 @@ export function creationRequest(
     consoleSocket,
     plainLines: place === "foreground" && plainLines(),
     pidFile: values["pid-file"] || undefined,
+    pidfdSocket: values["pidfd-socket"] || undefined,
     preservedFds: listening + count("preserve-fds", values["preserve-fds"]),
     noPivot: values["no-pivot"] === true,
     noNewKeyring: values["no-new-keyring"] === true,
@@ -38,9 +42,12 @@ export function creationRequest(
   };
 }
 
-/** Sockets that systemd has opened for us (sd_listen_fds(3)): they are the command's, before those of --preserve-fds. */
+/**
+ * Sockets that systemd has opened for us (sd_listen_fds(3)): they are the command's, before those of --preserve-fds. Engines
+ * leave LISTEN_PID out, which they cannot know; one that is another's says that they are.
+ */
 export function listenedFds(env: Readonly<Record<string, string | undefined>>, pid: number): number {
-  const [fds = "", listener] = [env["LISTEN_FDS"], env["LISTEN_PID"]];
+  const [fds = "", listener = String(pid)] = [env["LISTEN_FDS"], env["LISTEN_PID"]];
   return listener === String(pid) && /^\d{1,4}$/.test(fds) ? Number(fds) : 0;
 }
 

@@ -1,6 +1,6 @@
-/** devbox oci events: what a container uses, once or again and again. */
+/** devbox oci events: what a container uses, once or again and again, and when its memory has run out. */
 import { DevboxError } from "../../../core/errors.ts";
-import { canMeasure, containerStats } from "../../../runtime/stats.ts";
+import { canMeasure, containerStats, watchMemory } from "../../../runtime/stats.ts";
 import { defineCommand } from "../../command.ts";
 import { writeOut } from "../../ui/output.ts";
 import type { Around } from "../around.ts";
@@ -20,6 +20,7 @@ export default ({ root }: Around) =>
       const pause = milliseconds(interval);
       writeOut(`${JSON.stringify(containerStats(root, id))}\n`);
       if (stats === true) return 0;
+      using _ = watchMemory(root, id, () => writeOut(`${JSON.stringify({ type: "oom", id })}\n`));
       for (;;) {
         await Bun.sleep(pause);
         if (!canMeasure(root, id)) return 0;

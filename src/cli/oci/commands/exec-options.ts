@@ -24,7 +24,7 @@ export async function readExecProcess(
   warn: (warning: string) => void,
 ): Promise<RuntimeProcess> {
   const process =
-    options.process === undefined ? await fromOptions(options, config) : await fromFile(options.process, warn);
+    options.process === undefined ? await fromOptions(options, config, warn) : await fromFile(options.process, warn);
   if (process.terminal !== true || process.consoleSize !== undefined) return process;
   const { terminalSize } = await import("../../../box/terminal.ts");
   const size = terminalSize();
@@ -42,7 +42,11 @@ async function fromFile(path: string, warn: (warning: string) => void): Promise<
   return parseRuntimeProcess(bytes, { path, warn });
 }
 
-async function fromOptions(options: ExecOptions, config: ParsedConfig): Promise<RuntimeProcess> {
+async function fromOptions(
+  options: ExecOptions,
+  config: ParsedConfig,
+  warn: (warning: string) => void,
+): Promise<RuntimeProcess> {
   if (options.command.length === 0) throw usage("it needs a command, or --process FILE");
   const { consoleSize: _, ...base } = config.process ?? { cwd: "/", env: [], args: [], user: { uid: 0, gid: 0 } };
   const { cwd, apparmor, "process-label": label } = options;
@@ -53,7 +57,7 @@ async function fromOptions(options: ExecOptions, config: ParsedConfig): Promise<
     env: [...base.env, ...options.env.map(variable)],
     user: userOf(options, base.user),
     ...(cwd === undefined ? {} : { cwd: absolute(cwd) }),
-    ...(options.cap.length === 0 ? {} : { capabilities: await withCapabilities(base.capabilities, options.cap) }),
+    ...(options.cap.length === 0 ? {} : { capabilities: await withCapabilities(base.capabilities, options.cap, warn) }),
     ...(options["no-new-privs"] === undefined ? {} : { noNewPrivileges: options["no-new-privs"] }),
     ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
     ...(label === undefined ? {} : { selinuxLabel: label }),
@@ -89,9 +93,13 @@ function id(option: string, text: string): number {
 }
 
 /** Into every set but the inheritable one, as runc does: what is inheritable would pass through files (CVE-2022-29162). */
-async function withCapabilities(base: Capabilities | undefined, wanted: readonly string[]): Promise<Capabilities> {
+async function withCapabilities(
+  base: Capabilities | undefined,
+  wanted: readonly string[],
+  warn: (warning: string) => void,
+): Promise<Capabilities> {
   const { capabilityNames } = await import("../../../oci/runtime-words.ts");
-  const names = wanted.map((name) => capability(name, capabilityNames));
+  const names = wanted.flatMap((name) => capability(name, capabilityNames, warn));
   const none: Capabilities = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
   const { bounding, effective, permitted, inheritable, ambient } = base ?? none;
   const add = (set: readonly string[]): readonly string[] => [...new Set([...set, ...names])];
@@ -104,10 +112,12 @@ async function withCapabilities(base: Capabilities | undefined, wanted: readonly
   };
 }
 
-function capability(text: string, known: readonly string[]): string {
+/** One that nobody knows is passed over, as in config.json. */
+function capability(text: string, known: readonly string[], warn: (warning: string) => void): readonly string[] {
   const name = text.toUpperCase().replace(/^(?:CAP_)?/, "CAP_");
-  if (known.includes(name)) return name;
-  throw usage(`option --cap: there is no capability ${JSON.stringify(text)}`);
+  if (known.includes(name)) return [name];
+  warn(`option --cap: there is no capability ${JSON.stringify(text)}`);
+  return [];
 }
 
 function usage(because: string): DevboxError {

@@ -1,6 +1,7 @@
 /** devbox oci exec. */
 import { forwardSignals } from "../../../box/signals.ts";
 import { execProcess } from "../../../runtime/exec-process.ts";
+import { sendPidfd } from "../../../runtime/passed.ts";
 import { writePidFileOrEnd } from "../../../runtime/pid-file.ts";
 import { sendSignal } from "../../../runtime/signal.ts";
 import type { ExecutedProcess } from "../../../runtime/types.ts";
@@ -25,6 +26,7 @@ export default ({ root, facts, log }: Around) =>
       tty: { type: "boolean", alias: "t", description: "Give it a terminal" },
       "console-socket": { type: "string", valueHint: "SOCKET", description: "Unix socket that gets the terminal" },
       "pid-file": { type: "string", valueHint: "FILE", description: "Write its process id there" },
+      "pidfd-socket": { type: "string", valueHint: "SOCKET", description: "Unix socket that gets a pidfd of it" },
       detach: { type: "boolean", alias: "d", description: "Do not wait for its end" },
       env: {
         type: "string",
@@ -77,6 +79,8 @@ export default ({ root, facts, log }: Around) =>
       });
       const pidFile = values["pid-file"] || undefined;
       if (pidFile !== undefined) writePidFileOrEnd(pidFile, executed.pid);
+      const pidfdSocket = values["pidfd-socket"] || undefined;
+      if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, executed.pid);
       if (detach) return 0;
       signals?.to((signal) => sendSignal(executed.pid, signal));
       return await waitForEnd(executed);

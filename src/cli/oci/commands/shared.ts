@@ -16,6 +16,7 @@ export const creation = {
   config: { type: "string", alias: "f", valueHint: "FILE", description: "Another name for config.json" },
   "console-socket": { type: "string", valueHint: "SOCKET", description: "Unix socket that gets the terminal" },
   "pid-file": { type: "string", valueHint: "FILE", description: "Write the process id of the container there" },
+  "pidfd-socket": { type: "string", valueHint: "SOCKET", description: "Unix socket that gets a pidfd of it" },
   "preserve-fds": {
     type: "string",
     default: "0",
@@ -24,6 +25,7 @@ export const creation = {
   },
   "no-pivot": { type: "boolean", description: "Enter the root without pivot_root, which a ramdisk refuses" },
   "no-new-keyring": { type: "boolean", description: "Keep the caller's session keyring" },
+  "no-mount-fallback": { type: "boolean", hidden: true, description: "Accepted: options of mounts are never left out" },
   "no-subreaper": { type: "boolean", hidden: true, description: "Accepted: there is never one" },
 } as const satisfies ArgumentDefs;
 
