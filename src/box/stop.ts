@@ -73,9 +73,12 @@ async function endProcess(
   const chosen = signalNumber(signal ?? settings?.stopSignal ?? "TERM");
   const seconds = timeoutSeconds ?? settings?.options.stopTimeoutSeconds ?? defaultTimeoutSeconds;
   if (record.status === "paused" && chosen !== SIGKILL) await resumeBox(context, { store, paths, record });
-  signalBox(record, chosen);
+  const send = (number: number): void => {
+    if (signalBox(record, number)) recordEvent(store, boxEvent("kill", record, { signal: String(number) }));
+  };
+  send(chosen);
   if (await waitUntilIdle(context, store, paths, seconds < 0 ? undefined : seconds * 1000)) return;
-  signalBox(record, SIGKILL);
+  send(SIGKILL);
   await waitUntilIdle(context, store, paths);
 }
 

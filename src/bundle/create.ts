@@ -23,7 +23,7 @@ import { checkSource, layerRoots, planRootfs } from "./rootfs.ts";
 import { findInRoot, readTextInRoot } from "./rootfs-view.ts";
 import { isHostFile, prepareSources } from "./sources.ts";
 import { refuseHostSysctls } from "./sysctls.ts";
-import { type BoxUser, resolveUser } from "./users.ts";
+import { type BoxUser, resolveGroup, resolveUser } from "./users.ts";
 import { volumeMounts } from "./volumes.ts";
 import { generatedMounts, writeBundle } from "./write.ts";
 
@@ -56,10 +56,12 @@ function imageExecution({ source }: BundleInput): ImageExecution {
 
 function findUser({ options, idMap }: BundleInput, image: ImageExecution, layers: readonly string[]): BoxUser {
   const spec = options.user ?? image.User ?? "";
-  const user = resolveUser(spec, {
+  const files = {
     passwd: readTextInRoot(layers, "/etc/passwd", MAX_ACCOUNT_BYTES),
     group: readTextInRoot(layers, "/etc/group", MAX_ACCOUNT_BYTES),
-  });
+  };
+  const user = resolveUser(spec, files);
+  const added = options.groupAdd.map((group) => resolveGroup(group, files));
   if (toHostId(idMap.uid, user.uid) === undefined || toHostId(idMap.gid, user.gid) === undefined) {
     throw new DevboxError("BAD_CONFIG", {
       step: `run as uid ${user.uid}, gid ${user.gid}`,
@@ -68,7 +70,8 @@ function findUser({ options, idMap }: BundleInput, image: ImageExecution, layers
     });
   }
   // setgroups(2) refuses all groups for one that is not mapped.
-  return { ...user, additionalGids: user.additionalGids.filter((gid) => toHostId(idMap.gid, gid) !== undefined) };
+  const additionalGids = [...new Set([...user.additionalGids, ...added])];
+  return { ...user, additionalGids: additionalGids.filter((gid) => toHostId(idMap.gid, gid) !== undefined) };
 }
 
 function chooseHostname({ options, box }: BundleInput): string {
@@ -131,6 +134,7 @@ function runtimeConfig(
     root: { path: source.kind === "directory" ? source.path : "rootfs", readonly: options.readonlyRoot },
     process: runtimeProcess(input, image, user, hostname),
     hostname,
+    ...(options.domainname === undefined ? {} : { domainname: options.domainname }),
     mounts,
     ...(Object.keys(network.hooks).length === 0 ? {} : { hooks: network.hooks }),
     // image-spec conversion.md "Annotation Fields": an explicit label wins over what is derived.
@@ -157,6 +161,7 @@ function runtimeProcess(input: BundleInput, image: ImageExecution, user: BoxUser
     capabilities: input.capabilitySets(user.uid),
     rlimits: resourceLimits(options),
     noNewPrivileges: options.security.noNewPrivileges,
+    ...(options.oomScoreAdj === undefined ? {} : { oomScoreAdj: options.oomScoreAdj }),
   };
   refuseNul(process);
   return process;

@@ -31,9 +31,33 @@ export function hostsFile({ hostFile, addHosts, hostname, address }: HostsInput)
   return `${lines.join("\n")}\n`;
 }
 
-/** resolv.conf(5): the host's file with other nameservers; its search list and options stay. None given: the file as it is. */
-export function resolvConf(hostFile: string, nameservers: readonly string[]): string {
-  if (nameservers.length === 0) return hostFile;
-  const kept = hostFile.split("\n").filter((line) => /^\s*(?:search|domain|options|sortlist)\s/.test(line));
-  return `${[...kept, ...nameservers.map((address) => `nameserver ${address}`)].join("\n")}\n`;
+export interface ResolverInput {
+  readonly hostFile: string;
+  readonly nameservers: readonly string[];
+  /** `--dns-search`; "." alone: none. */
+  readonly search: readonly string[];
+  /** `--dns-option`. */
+  readonly options: readonly string[];
+}
+
+/** resolv.conf(5): the host's file, with what was given in the place of what it says. Nothing given: the file as it is. */
+export function resolvConf({ hostFile, nameservers, search, options }: ResolverInput): string {
+  if (nameservers.length + search.length + options.length === 0) return hostFile;
+  const replaced = [
+    ...(nameservers.length > 0 ? ["nameserver"] : []),
+    // Of the two the last counts.
+    ...(search.length > 0 ? ["search", "domain"] : []),
+    ...(options.length > 0 ? ["options"] : []),
+  ];
+  const kept = hostFile.split("\n").filter((line) => {
+    const [keyword = ""] = line.trim().split(/\s/);
+    return ["search", "domain", "options", "sortlist", "nameserver"].includes(keyword) && !replaced.includes(keyword);
+  });
+  const domains = search.filter((domain) => domain !== ".");
+  return `${[
+    ...kept,
+    ...(domains.length > 0 ? [`search ${domains.join(" ")}`] : []),
+    ...(options.length > 0 ? [`options ${options.join(" ")}`] : []),
+    ...nameservers.map((address) => `nameserver ${address}`),
+  ].join("\n")}\n`;
 }

@@ -45,8 +45,14 @@ export interface RunOptions {
   readonly entrypoint: readonly string[] | undefined;
   readonly name: string | undefined;
   readonly hostname: string | undefined;
+  /** NIS domain name (setdomainname(2)), docker's meaning. */
+  readonly domainname: string | undefined;
   /** `NAME[:GROUP]` or numbers; undefined: the image's User. */
   readonly user: string | undefined;
+  /** Further groups of the user, by name or number. */
+  readonly groupAdd: readonly string[];
+  /** proc_pid_oom_score_adj(5); undefined: the caller's. */
+  readonly oomScoreAdj: number | undefined;
   readonly workdir: string | undefined;
   /** KEY=VALUE, later wins; files already read, bare KEYs already looked up. */
   readonly env: readonly string[];
@@ -58,6 +64,10 @@ export interface RunOptions {
   readonly network: NetworkMode;
   readonly ports: readonly PortMapping[];
   readonly dns: readonly string[];
+  /** For resolv.conf(5) `search`, in place of the host's; ["."]: none; [] the host's. */
+  readonly dnsSearch: readonly string[];
+  /** The same for `options`. */
+  readonly dnsOptions: readonly string[];
   /** `NAME:IP`. */
   readonly addHosts: readonly string[];
   readonly readonlyRoot: boolean;

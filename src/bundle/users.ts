@@ -47,6 +47,11 @@ export function resolveUser(spec: string, files: AccountFiles): BoxUser {
   return { uid, gid, additionalGids: [...new Set([gid, ...further])].slice(0, MAX_GROUPS), home };
 }
 
+/** Find a group by name or number; a number needs no entry. @throws USER_NOT_FOUND. */
+export function resolveGroup(group: string, files: AccountFiles): number {
+  return findGroup(group, files, `find the group "${group}" of the box`);
+}
+
 interface Account {
   readonly name: string;
   readonly uid: number;

@@ -56,7 +56,12 @@ function generatedTexts(
   return {
     hosts: hostsFile({ hostFile, addHosts: options.addHosts, hostname, address: network.address }),
     hostname: `${hostname}\n`,
-    "resolv.conf": resolvConf(readHostText("/etc/resolv.conf"), nameservers),
+    "resolv.conf": resolvConf({
+      hostFile: readHostText("/etc/resolv.conf"),
+      nameservers,
+      search: options.dnsSearch,
+      options: options.dnsOptions,
+    }),
   };
 }
 

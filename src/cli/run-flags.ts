@@ -68,6 +68,13 @@ export const runFlags = {
     valueHint: "USER[:GROUP]",
     description: "Run as this user; root's files are yours on the host, others' belong to your subordinate ids",
   },
+  "group-add": {
+    type: "string",
+    multiple: true,
+    group: inGroup.process,
+    valueHint: "GROUP",
+    description: "A further group of the user, by name or number",
+  },
   entrypoint: {
     type: "string",
     group: inGroup.process,
@@ -81,6 +88,7 @@ export const runFlags = {
     valueHint: "NAME",
     description: "Host name in the box",
   },
+  domainname: { type: "string", group: inGroup.process, valueHint: "NAME", description: "NIS domain name in the box" },
   init: {
     type: "boolean",
     group: inGroup.process,
@@ -92,6 +100,12 @@ export const runFlags = {
     group: inGroup.process,
     valueHint: "NAME=SOFT[:HARD]",
     description: "Resource limit, for example nofile=1024:2048",
+  },
+  "oom-score-adj": {
+    type: "string",
+    group: inGroup.process,
+    valueHint: "NUMBER",
+    description: "When memory runs out: -1000 (spare it) to 1000 (end it first); less than now is for root",
   },
 
   volume: {
@@ -152,6 +166,21 @@ export const runFlags = {
     description: "Publish a port of the box on the host",
   },
   dns: { type: "string", multiple: true, group: inGroup.network, valueHint: "IP", description: "Use this name server" },
+  "dns-search": {
+    type: "string",
+    multiple: true,
+    group: inGroup.network,
+    valueHint: "DOMAIN",
+    description: "Look for names in this domain; . for none",
+  },
+  "dns-option": {
+    type: "string",
+    multiple: true,
+    group: inGroup.network,
+    valueHint: "OPTION",
+    description: "Option of resolv.conf(5), for example ndots:2",
+  },
+  "dns-opt": { type: "string", multiple: true, hidden: true, description: "docker's old spelling of --dns-option" },
   "add-host": {
     type: "string",
     multiple: true,

@@ -15,9 +15,11 @@ import {
   badFlag,
   checkNameServer,
   checkSignal,
+  checkWord,
   parseDevice,
   parseEntrypoint,
   parseNetwork,
+  parseOomScore,
   parsePairs,
   parseSeconds,
   parseSize,
@@ -55,6 +57,10 @@ export function toRunRequest(values: RunValues, around: Surroundings): RunPlan {
     network,
     ports: network === "slirp4netns" ? values.publish.flatMap(parsePort) : [],
     dns: values.dns.map(checkNameServer),
+    dnsSearch: values["dns-search"].map((text) => checkWord("--dns-search", text, "example.org")),
+    dnsOptions: [...values["dns-option"], ...values["dns-opt"]].map((text) =>
+      checkWord("--dns-option", text, "ndots:2"),
+    ),
     addHosts,
     capAdd: values["cap-add"].flatMap((text) => text.split(",")),
     capDrop: values["cap-drop"].flatMap((text) => text.split(",")),
@@ -101,7 +107,19 @@ function portNotices(values: RunValues, network: RunOptions["network"]): readonl
 
 type ProcessOptions = Pick<
   RunOptions,
-  "command" | "entrypoint" | "env" | "hostname" | "init" | "interactive" | "tty" | "ulimits" | "user" | "workdir"
+  | "command"
+  | "domainname"
+  | "entrypoint"
+  | "env"
+  | "groupAdd"
+  | "hostname"
+  | "init"
+  | "interactive"
+  | "oomScoreAdj"
+  | "tty"
+  | "ulimits"
+  | "user"
+  | "workdir"
 >;
 
 function processOptions(values: RunValues, { env, onTerminal }: Surroundings): ProcessOptions {
@@ -115,19 +133,27 @@ function processOptions(values: RunValues, { env, onTerminal }: Surroundings): P
   if (hostname !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(hostname)) {
     throw badFlag("--hostname", hostname, "it is not a host name", "box");
   }
+  const domainname = unlessEmpty(values.domainname);
+  // setdomainname(2) has the same limit.
+  if (domainname !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(domainname)) {
+    throw badFlag("--domainname", domainname, "it is not a domain name", "example.org");
+  }
   return {
     command: values.command,
+    domainname,
     entrypoint: entrypoint === undefined ? undefined : parseEntrypoint(entrypoint),
     // Files first: what stands on the command line wins, wherever it stands (docker, podman).
     env: [
       ...values["env-file"].flatMap((file) => parseEnvFile(readEnvFile(file), env, file)),
       ...values.env.map((text) => parseEnvFlag(text, env)),
     ],
+    groupAdd: values["group-add"],
     hostname,
     init: values.init ?? false,
     // In the background only where it is asked for, as in docker: nobody is there yet.
     interactive: values.interactive ?? !values.detach,
     tty: values.tty ?? (onTerminal && !values.detach),
+    oomScoreAdj: values["oom-score-adj"] === undefined ? undefined : parseOomScore(values["oom-score-adj"]),
     ulimits: values.ulimit.map(parseUlimit),
     user: unlessEmpty(values.user),
     workdir,

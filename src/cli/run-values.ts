@@ -80,6 +80,18 @@ export function checkNameServer(text: string): string {
   return text;
 }
 
+/** What becomes a word of a line in a file. */
+export function checkWord(flag: string, text: string, example: string): string {
+  if (!/^[^\s#;]+$/.test(text)) throw badFlag(flag, text, "it is not one word", example);
+  return text;
+}
+
+/** proc_pid_oom_score_adj(5). */
+export function parseOomScore(text: string): number {
+  if (/^-?\d{1,4}$/.test(text) && Math.abs(Number(text)) <= 1000) return Number(text);
+  throw badFlag("--oom-score-adj", text, "it is not a number from -1000 to 1000", "500");
+}
+
 /** Without node:net, which `run` would not load otherwise. */
 export function isAddress(text: string): boolean {
   return isIPv4(text) || (/^[0-9a-f:.]+$/i.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`));

@@ -6,7 +6,7 @@ import { detachedBoxes, untilTerm } from "../helpers/detached.ts";
 
 const here = boxHome();
 const { home, image } = here;
-const { start, printed, end, record } = detachedBoxes(here);
+const { start, printed, end, record, events } = detachedBoxes(here);
 
 async function create(script: string, flags: readonly string[] = []): Promise<string> {
   return (await home.ok(["create", "--network", "none", ...flags, image, "sh", "-c", script])).trim();
@@ -46,6 +46,8 @@ test("stop sends the signal of the box, and SIGKILL when it takes too long", asy
   await printed(deaf, /ready/);
   await home.ok(["stop", "-t", "0", deaf]);
   expect(record(deaf).exitCode).toBe(137);
+  const told = events(deaf).map(({ action, attributes }) => `${action} ${attributes["signal"] ?? ""}`.trim());
+  expect(told).toEqual(["create", "start", "kill 15", "kill 9", "die", "stop"]);
   const other = await start("trap 'exit 4' INT; echo ready; while :; do sleep 0.05; done");
   await printed(other, /ready/);
   await home.ok(["stop", "-s", "SIGINT", other]);

@@ -92,3 +92,33 @@ test("two boxes may not have one name", async () => {
   expect(exitCode).toBe(125);
   expect(stderr).toContain("taken");
 });
+
+test("further groups, by number and name", async () => {
+  expect(await out("id -G", ["-u", "2000:2001", "--group-add", "20", "--group-add", "root"])).toBe("2001 0 20");
+  const { exitCode, stderr } = await sh("id", ["--group-add", "nosuch"]);
+  expect(exitCode).toBe(125);
+  expect(stderr).toContain('"nosuch"');
+});
+
+test("domain name, and the score when memory runs out", async () => {
+  expect(await out("cat /proc/sys/kernel/domainname", ["--domainname", "example.org"])).toBe("example.org");
+  expect(await out("cat /proc/self/oom_score_adj", ["--oom-score-adj", "700"])).toBe("700");
+  expect((await sh("true", ["--oom-score-adj", "2000"])).exitCode).toBe(125);
+});
+
+test("--dns-search and --dns-option stand in resolv.conf", async () => {
+  const flags = [
+    "--dns",
+    "9.9.9.9",
+    "--dns-search",
+    "a.example",
+    "--dns-search",
+    "b.example",
+    "--dns-option",
+    "ndots:2",
+  ];
+  expect(await out("grep -E '^(search|options|nameserver)' /etc/resolv.conf", flags)).toBe(
+    "search a.example b.example\noptions ndots:2\nnameserver 9.9.9.9",
+  );
+  expect((await sh("true", ["--dns-search", "a b"])).stderr).toContain("--dns-search");
+});

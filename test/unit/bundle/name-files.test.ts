@@ -26,10 +26,19 @@ describe("/etc/hosts", () => {
 describe("/etc/resolv.conf", () => {
   const host = "# comment\nnameserver 127.0.0.53\noptions edns0\nsearch example.org\n";
 
-  test("the host's as it is", () => expect(resolvConf(host, [])).toBe(host));
+  const base = { hostFile: host, nameservers: [], search: [], options: [] };
+
+  test("the host's as it is", () => expect(resolvConf(base)).toBe(host));
+
+  test("another search list, other options: the rest stays", () => {
+    expect(resolvConf({ ...base, search: ["a.b", "c"], options: ["ndots:2", "rotate"] })).toBe(
+      "nameserver 127.0.0.53\nsearch a.b c\noptions ndots:2 rotate\n",
+    );
+    expect(resolvConf({ ...base, search: ["."] })).toBe("nameserver 127.0.0.53\noptions edns0\n");
+  });
 
   test("other nameservers, the same search list and options", () => {
-    expect(resolvConf(host, ["10.0.2.3", "::1"])).toBe(
+    expect(resolvConf({ ...base, nameservers: ["10.0.2.3", "::1"] })).toBe(
       "options edns0\nsearch example.org\nnameserver 10.0.2.3\nnameserver ::1\n",
     );
   });
