@@ -159,7 +159,7 @@ describe("hooks that fail", () => {
     await oci.ok(["create", "--bundle", bundle, id]);
     const { exitCode, stderr } = await oci.run(["start", id]);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/startContainer hook \/bin\/sh: exit status 3/);
+    expect(stderr).toMatch(/error running startContainer hook #1: \/bin\/sh: exit status 3/);
     expect(readFileSync(join(out, "log"), "utf8")).toBe("first\npoststop\n");
     expect(existsSync(join(out, "ran"))).toBe(false);
     expect((await oci.run(["state", id])).stderr).toMatch(/does not exist/);
@@ -170,7 +170,7 @@ describe("hooks that fail", () => {
     await oci.ok(["create", "--bundle", bundle, id]);
     const { exitCode, stderr } = await oci.run(["start", id]);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/poststart hook \/bin\/sh: exit status 3: the reason/);
+    expect(stderr).toMatch(/error running poststart hook #1: \/bin\/sh: exit status 3: the reason/);
     expect(readFileSync(join(out, "log"), "utf8")).toBe("first\npoststop\n");
     expect((await oci.run(["state", id])).stderr).toMatch(/does not exist/);
   });
@@ -205,7 +205,7 @@ describe("hooks that fail", () => {
     ];
     const { exitCode, stderr } = await oci.run(["create", "--bundle", bundle, id]);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/createRuntime hook \/no\/such\/hook: no such file or directory/);
+    expect(stderr).toMatch(/error running createRuntime hook #0: \/no\/such\/hook: no such file or directory/);
   });
 });
 
