@@ -26,6 +26,9 @@ export interface ProgramRequest {
   readonly timeoutSeconds?: number;
   /** All that it can read, made by `bytes` of the plan, once for several programs. */
   readonly stdin: DataArgument;
+  /** Where its output goes, descriptors in slots; left out: where the plan's goes. */
+  readonly stdout?: number;
+  readonly stderr?: number;
 }
 
 /**
@@ -60,10 +63,13 @@ function fillInput(plan: PlanBuilder, { label, stdin }: ProgramRequest): number 
   return file;
 }
 
-function becomeProgram(plan: PlanBuilder, { label, path, args, env }: ProgramRequest, input: number): void {
+function becomeProgram(plan: PlanBuilder, request: ProgramRequest, input: number): void {
+  const { label, path, args, env } = request;
   plan.syscall("die with the parent", "prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   plan.syscall("lead a session", "setsid", []);
   plan.syscall("read the input", "dup3", [{ slot: input }, 0, 0]);
+  for (const [stream, slot] of [request.stdout, request.stderr].entries())
+    if (slot !== undefined) plan.syscall("write to a file", "dup3", [{ slot }, stream + 1, 0]);
   plan.syscall("close all descriptors at exec", "close_range", [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC]);
   plan.syscall(label, "execve", [plan.string(path), plan.vector(args), plan.vector(env)]);
 }

@@ -35,10 +35,15 @@ function checkTimeOffsets(linux: JsonPlace, { linux: { namespaces, timeOffsets }
 }
 
 function checkSysctls(place: JsonPlace, config: ParsedConfig, has: (type: NamespaceType) => boolean): void {
-  for (const name of Object.keys(config.linux.sysctl ?? {})) {
-    const parts = sysctlParts(name) ?? fail(place, `${JSON.stringify(name)} is no name of a kernel parameter`);
+  for (const [name, value] of Object.entries(config.linux.sysctl ?? {})) {
+    const parts =
+      sysctlParts(name) ??
+      fail(place, `${JSON.stringify(name)} is no name of a kernel parameter: it contains an invalid path`);
     const type = sysctlNamespace(parts) ?? fail(place, `${name} is the host's, no namespace has its own`);
     if (parts.join(".") === "kernel.hostname") fail(place, `${name} is what "hostname" sets`);
+    const { domainname } = config;
+    if (parts.join(".") === "kernel.domainname" && domainname !== undefined && domainname !== value)
+      fail(place, `${name} is ${JSON.stringify(value)}, "domainname" is ${JSON.stringify(domainname)}`);
     if (!has(type)) fail(place, `${name} is the host's without a ${type} namespace in linux.namespaces`);
   }
 }

@@ -7,7 +7,7 @@ import { maxRuntimeConfigBytes, parseRuntimeConfig } from "../oci/parse-runtime.
 import type { LinuxConfig, ParsedConfig, RuntimeMount } from "../oci/runtime.ts";
 
 export interface OpenedBundle {
-  /** Absolute, free of symbolic links. */
+  /** Absolute, by the name that it was given by: engines look for what they know, and hooks get the same. */
   readonly directory: string;
   readonly config: ParsedConfig;
   /** Absolute. */
@@ -28,11 +28,14 @@ export function openBundle(directory: string, file: string, warn: (warning: stri
 }
 
 function resolveBundle(directory: string): string {
+  const step = `open the bundle ${directory}`;
+  const bundle = resolve(directory);
   try {
-    return realpathSync(directory);
+    if (statSync(bundle).isDirectory()) return bundle;
   } catch (cause) {
-    throw new DevboxError("BAD_CONFIG", { step: `open the bundle ${directory}`, cause });
+    throw new DevboxError("BAD_CONFIG", { step, cause });
   }
+  throw new DevboxError("BAD_CONFIG", { step, because: "not a directory" });
 }
 
 /** A file and nothing else: a FIFO in its place would be waited for, and a device need not end. */

@@ -3,10 +3,18 @@
  * the host's root still there, startContainer in its root. They read the state on stdin, with their container's pid as
  * they see it themselves.
  */
+import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_WRONLY } from "../../ffi/constants.ts";
 import type { DataArgument, PlanBuilder } from "../launch/plan.ts";
 import { runProgramInPlan } from "../launch/program.ts";
+import { type HookStream, hookOutput } from "../oci/hook-outputs.ts";
 import type { ContainerStatus, RuntimeConfig, State } from "../oci/runtime.ts";
 import { continueIfEqual, jumpTo } from "./steps.ts";
+
+interface InsideHooks {
+  readonly config: RuntimeConfig;
+  readonly state: State | undefined;
+  readonly outputs: HookOutputs;
+}
 
 type InsidePoint = "createContainer" | "startContainer";
 
@@ -19,19 +27,33 @@ const statuses: Readonly<Record<InsidePoint, ContainerStatus>> = {
 /** pid_max is at most 2^22 (proc_sys_kernel(5)): 7 digits. */
 const pidDigits = 7;
 
+/** Descriptors, in slots. */
+export type HookOutputs = Readonly<Partial<Record<HookStream, number>>>;
+
+/** Steps that open what hooks print to, while the host's files are there. */
+export function openHookOutputs(plan: PlanBuilder, config: RuntimeConfig, state: State | undefined): HookOutputs {
+  const { createContainer = [], startContainer = [] } = config.hooks ?? {};
+  const outputs: Partial<Record<HookStream, number>> = {};
+  if (state === undefined || createContainer.length + startContainer.length === 0) return outputs;
+  for (const stream of ["stdout", "stderr"] as const) {
+    const path = hookOutput(state, stream);
+    if (path === undefined) continue;
+    const save = plan.descriptor();
+    const flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC;
+    plan.syscall(`open ${path} for what hooks print`, "openat", [AT_FDCWD, plan.string(path), flags, 0o700], { save });
+    outputs[stream] = save;
+  }
+  return outputs;
+}
+
 /** Steps that run the hooks of one point, in order; the plan fails with the label `createContainer hook #0 /path`. */
-export function runHooksInside(
-  plan: PlanBuilder,
-  point: InsidePoint,
-  config: RuntimeConfig,
-  state: State | undefined,
-): void {
+export function runHooksInside(plan: PlanBuilder, point: InsidePoint, { config, state, outputs }: InsideHooks): void {
   const hooks = config.hooks?.[point] ?? [];
   if (hooks.length === 0 || state === undefined) return;
   const stdin = stateInput(plan, { ...state, status: statuses[point] }, config);
   for (const [index, { path, args = [path], env = [], timeout }] of hooks.entries()) {
     const limit = timeout === undefined ? {} : { timeoutSeconds: timeout };
-    runProgramInPlan(plan, { label: `${point} hook #${index} ${path}`, path, args, env, stdin, ...limit });
+    runProgramInPlan(plan, { label: `${point} hook #${index} ${path}`, path, args, env, stdin, ...outputs, ...limit });
   }
 }
 

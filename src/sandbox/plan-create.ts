@@ -10,7 +10,7 @@ import { attachConsole, openConsole } from "./console.ts";
 import { makeDevices } from "./devices.ts";
 import { closeAtExec, execute, findExecutable } from "./exec.ts";
 import { passGate } from "./gate.ts";
-import { runHooksInside } from "./hooks.ts";
+import { openHookOutputs, runHooksInside } from "./hooks.ts";
 import { becomeUser, type Identity, identityOf, prepareIdentity } from "./identity.ts";
 import type { SandboxInput } from "./input.ts";
 import { setLimits } from "./limits.ts";
@@ -58,7 +58,8 @@ export function planBox(input: SandboxInput): LaunchPlan {
   makeDirectoryInRoot({ ...context, found: directory }, process.cwd, { purpose: "working directory" });
   finishMounts(context);
   if (gates.pivot !== undefined) passGate(plan, gates.pivot, "wait for the hooks of the runtime");
-  runHooksInside(plan, "createContainer", config, containerState);
+  const hooks = { config, state: containerState, outputs: openHookOutputs(plan, config, containerState) };
+  runHooksInside(plan, "createContainer", hooks);
   enterRoot(context, config, input.noPivot);
   if (sharesMounts(linux.namespaces)) {
     // What was found belongs to what was built, and no longer lies below the root.
@@ -74,7 +75,7 @@ export function planBox(input: SandboxInput): LaunchPlan {
   setLimits(plan, process);
   closeAtExec(plan);
   awaitStart(plan, input, directory.slot);
-  runHooksInside(plan, "startContainer", config, containerState);
+  runHooksInside(plan, "startContainer", hooks);
   becomeUser(plan, identity, prepared);
   if (input.init) becomeNamedInit(plan, () => execute(plan, process), input.executed);
   else executeWith(plan, process, input.preservedFds ?? 0);

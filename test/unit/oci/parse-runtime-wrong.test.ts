@@ -197,7 +197,12 @@ describe("a value that is wrong", () => {
       only({ mounts: [{ destination: "/a", options: ["ro", "ridmap"] }] }),
       "mounts[0].options: ridmap needs uidMappings",
     ],
-  ])("what needs a namespace: %s", (_, config, message) => {
+    [
+      "a domain name that is said twice",
+      only({ domainname: "b" }, { namespaces: [{ type: "uts" }], sysctl: { "kernel.domainname": "a" } }),
+      'linux.sysctl: kernel.domainname is "a", "domainname" is "b"',
+    ],
+  ])("what needs a namespace, or the like: %s", (_, config, message) => {
     expect(refusal(config)).toStartWith(message);
   });
 

@@ -70,6 +70,20 @@ describe("what a hook is given", () => {
     ]);
   });
 
+  test("our env where it has none of its own", async () => {
+    await runHookProgram("prestart", shell(`echo "$PATH" > ${file("path")}`), state, 0);
+    expect(readFileSync(file("path"), "utf8")).toBe(`${process.env["PATH"]}\n`);
+  });
+
+  test("files of annotations for what it prints, behind what stands there", async () => {
+    const annotations = { "run.oci.hooks.stdout": file("printed"), "run.oci.hooks.stderr": file("errors") };
+    for (const word of ["a", "b"])
+      await runHookProgram("prestart", shell(`echo ${word}; echo ${word} >&2`), { ...state, annotations }, 0);
+    for (const name of ["printed", "errors"]) expect(readFileSync(file(name), "utf8")).toBe("a\nb\n");
+    const nowhere = { ...state, annotations: { "run.oci.hooks.stdout": file("no/where") } };
+    expect(runHookProgram("prestart", shell("true"), nowhere, 0)).rejects.toThrow(`open ${file("no/where")}`);
+  });
+
   test("no state is forced on a hook that does not read it", async () => {
     await runHookProgram("prestart", { path: "/bin/true" }, state, 0);
   });
