@@ -25,6 +25,18 @@ export type CgroupCreation =
   | { readonly kind: "created"; readonly cgroup: Cgroup }
   | { readonly kind: "unavailable"; readonly error: DevboxError };
 
+/** The group as it will be where all trees are open to us. */
+export function intendedCgroup({ layout, path }: Pick<CgroupRequest, "layout" | "path">): Cgroup {
+  return { layout, path, directories: treesOf(layout).map((tree) => `${tree}${path}`) };
+}
+
+/** Where its directories are: once where controllers share a tree, and in the version 2 tree beside those of version 1. */
+function treesOf(layout: CgroupLayout): readonly string[] {
+  if (layout.version === 2) return [layout.mount];
+  const unified = layout.unified === undefined ? [] : [layout.unified];
+  return [...new Set([...Object.values(layout.mounts), ...unified])];
+}
+
 /** Makes the group, or removes what it has made and says why not. Throws where the group is there and in use. */
 export function createCgroup(request: CgroupRequest): CgroupCreation {
   const { layout, path } = request;
@@ -48,15 +60,12 @@ function makeUnified(request: CgroupRequest, mount: string, made: string[]): rea
   return [leaf];
 }
 
-/** A directory in each tree, once where controllers share one; and in the version 2 tree beside them. */
+/** A directory in each tree. */
 function makeTrees({ layout, path, rootless }: CgroupRequest, made: string[]): readonly string[] {
   if (layout.version !== 1) return [];
-  const trees = [
-    ...new Set([...Object.values(layout.mounts), ...(layout.unified === undefined ? [] : [layout.unified])]),
-  ];
   const directories: string[] = [];
   let closed: unknown;
-  for (const tree of trees) {
+  for (const tree of treesOf(layout)) {
     try {
       const isCpuset = tree === layout.mounts["cpuset"];
       const inherit = (parent: string, directory: string) => () => inheritCpuset(parent, directory);

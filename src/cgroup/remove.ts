@@ -34,6 +34,21 @@ export async function removeCgroup(cgroup: Cgroup): Promise<void> {
   throw stillBusy(cgroup);
 }
 
+/** So long a process that is given up may take to end. */
+const unusedTimeoutMs = 1000;
+
+/** Removes it where nobody is in it: for a group that was about to be made, and may be somebody else's. */
+export async function removeUnusedCgroup({ directories }: Cgroup): Promise<void> {
+  const isGone = (directory: string): boolean => {
+    try {
+      return tryRmdir(directory);
+    } catch {
+      return true; // in a tree that is closed to us
+    }
+  };
+  await waitForControl("/", undefined, () => directories.map(isGone).every(Boolean), unusedTimeoutMs);
+}
+
 function stillBusy(cgroup: Cgroup): DevboxError {
   const pids = cgroupPids(cgroup);
   const who =

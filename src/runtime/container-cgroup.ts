@@ -1,7 +1,7 @@
 /** The control group of a container: where config.json says, or one by its id; none where nobody lets us and nothing is limited. */
 import { applyResources } from "../cgroup/apply.ts";
 import { neededControllers } from "../cgroup/controllers.ts";
-import { createCgroup } from "../cgroup/create.ts";
+import { createCgroup, intendedCgroup } from "../cgroup/create.ts";
 import { readHostCgroups } from "../cgroup/host.ts";
 import { chooseCgroupPath } from "../cgroup/path.ts";
 import { killCgroup } from "../cgroup/processes.ts";
@@ -21,6 +21,8 @@ export interface ContainerCgroupRequest {
   readonly facts: HostFacts;
   readonly manager: CgroupManager;
   readonly warn: (warning: string) => void;
+  /** Told before it is made: whoever is killed meanwhile has said what to remove. */
+  readonly announce?: (cgroup: Cgroup) => void;
 }
 
 /**
@@ -48,7 +50,7 @@ export async function makeContainerCgroup(request: ContainerCgroupRequest): Prom
 }
 
 function create(
-  { id, linux, facts, manager }: ContainerCgroupRequest,
+  { id, linux, facts, manager, announce }: ContainerCgroupRequest,
   rootless: boolean,
 ): ReturnType<typeof createCgroup> {
   const host = readHostCgroups();
@@ -56,6 +58,7 @@ function create(
   const { cgroupsPath } = linux;
   const systemd = manager === "systemd";
   const path = chooseCgroupPath({ cgroupsPath, id, ...host, rootless, uid: facts.uid, systemd });
+  announce?.(intendedCgroup({ ...host, path }));
   return createCgroup({ ...host, path, rootless });
 }
 

@@ -98,7 +98,10 @@ async function build(
   hooked: { value: boolean },
 ): Promise<CreatedContainer> {
   const { id, facts, cgroups: manager, warn, bundle } = request;
-  const cgroup = await makeContainerCgroup({ id, linux: bundle.config.linux, facts, manager, warn });
+  const { linux } = bundle.config;
+  // Known before it is there, so that `delete` finds it, should we be killed.
+  const announce = (intended: Cgroup): void => writeRecord(paths, newRecord(request, intended));
+  const cgroup = await makeContainerCgroup({ id, linux, facts, manager, warn, announce });
   if (cgroup !== undefined) {
     undo.defer(() => endCgroup(cgroup));
     const owner = cgroupOwner(bundle.config);
@@ -107,8 +110,6 @@ async function build(
   using descriptors = openDescriptors(request, paths, cgroup);
   await using beginning = beginContainer(request, descriptors);
   let record: ContainerRecord = newRecord(request, cgroup);
-  // Known from here on, so that `delete` finds the group, should we be killed.
-  if (cgroup !== undefined) writeRecord(paths, record);
   const { launched, gate } = beginning;
   const run = async (): Promise<CreatedContainer> => {
     // Hooks of the inside get the pid as well, so that their container cannot be planned before it is known.

@@ -3,6 +3,7 @@ import { closeSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
 import { pidfdSendSignal, pollReadable } from "../../ffi/libc.ts";
 import { isFrozen, killCgroup } from "../cgroup/processes.ts";
+import { removeUnusedCgroup } from "../cgroup/remove.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { openProcess, type ProcessIdentity } from "../host/process-identity.ts";
 import type { KnownContainer } from "./container.ts";
@@ -18,9 +19,16 @@ export async function destroyContainer(
   { paths, record }: KnownContainer,
   warn: (warning: string) => void,
 ): Promise<void> {
+  if (record.init === undefined) {
+    // Nothing of it was ever told to be in the group, which may have been there before, with others in it.
+    if (record.cgroup !== undefined) await removeUnusedCgroup(record.cgroup);
+    removeContainerDirectory(paths);
+    await runPoststopHooks(record, warn);
+    return;
+  }
   // A frozen process dies only when it is thawed.
   if (record.cgroup !== undefined && isFrozen(record.cgroup)) await killCgroup(record.cgroup);
-  if (record.init !== undefined) killAndWait(record.init);
+  killAndWait(record.init);
   // Without a pid namespace of its own its processes outlive the first one: then only the group knows them.
   if (record.cgroup !== undefined) await endCgroup(record.cgroup);
   removeContainerDirectory(paths);

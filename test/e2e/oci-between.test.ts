@@ -1,7 +1,8 @@
 /** devbox oci when something goes wrong between two steps, or between two containers. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { devboxBinary } from "../helpers/given.ts";
 import { type OciRuntime, openOciRuntime } from "../helpers/oci-runtime.ts";
 import { gone, processes } from "../helpers/processes.ts";
 
@@ -22,6 +23,35 @@ async function running(bundle: string): Promise<string> {
   await oci.ok(["start", id]);
   return id;
 }
+
+/** Processes that have something of the containers' states open: an init process that waits has its FIFOs. */
+function holders(): number[] {
+  return processes().flatMap(({ pid }) => {
+    try {
+      const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+      return links.some((link) => link.startsWith(oci.root)) ? [pid] : [];
+    } catch {
+      return []; // it has ended, or is not ours
+    }
+  });
+}
+
+test("a create that is killed, whenever that is, leaves nothing that delete --force does not find", async () => {
+  const bundle = await oci.bundle(["sleep", "1000"]);
+  // Whatever the moments fall on, the result is the same: from before the directory is made to when all is done.
+  for (let moment = 0; moment < 20; moment++) {
+    const id = oci.id();
+    const words = ["oci", "--root", oci.root, "create", "--bundle", bundle, id];
+    const create = Bun.spawn([devboxBinary(), ...words], { env: oci.home.env, stdio: ["ignore", "ignore", "ignore"] });
+    await Bun.sleep(moment * 1.5);
+    create.kill("SIGKILL");
+    await create.exited;
+    await oci.ok(["delete", "--force", id]);
+    expect(String(Bun.spawnSync(["find", "/sys/fs/cgroup", "-maxdepth", "5", "-name", id]).stdout)).toBe("");
+  }
+  expect(readdirSync(oci.root)).toEqual([]);
+  await gone(holders());
+}, 30_000);
 
 test("a start that was killed when it had given the sign: the container runs, and says so", async () => {
   const id = oci.id();
