@@ -25,7 +25,7 @@ import { type Fifos, makeFifos } from "./fifos.ts";
 import { runHookProgram, runHooks } from "./hooks.ts";
 import { addressesOf } from "./net-addresses.ts";
 import type { OpenedBundle } from "./open-bundle.ts";
-import { connectSocket, listenerPath, preserved, sendPidfd } from "./passed.ts";
+import { connectSocket, listenerOption, listenerPath, preserved, sendPidfd } from "./passed.ts";
 import { writePidFile } from "./pid-file.ts";
 import { runPoststopHooks } from "./poststop.ts";
 import { type ContainerRecord, writeRecord } from "./record.ts";
@@ -175,7 +175,7 @@ function openDescriptors(
     const cgroups = cgroup === undefined ? [] : openProcs(cgroup).map(keep);
     const console = consoleSocket === undefined ? undefined : keep(connectSocket(consoleSocket, "--console-socket"));
     const path = listenerPath(config.linux.seccomp);
-    const listener = path === undefined ? undefined : keep(connectSocket(path, "linux.seccomp.listenerPath"));
+    const listener = path === undefined ? undefined : keep(connectSocket(path, listenerOption));
     return { fifos, cgroups, console, listener, [Symbol.dispose]: () => stack.dispose() };
   } catch (error) {
     stack.dispose();

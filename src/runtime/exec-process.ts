@@ -7,7 +7,7 @@ import type { ParsedConfig, RuntimeProcess } from "../oci/runtime.ts";
 import { containerStatus, findContainer, noContainer, stateOf } from "./container.ts";
 import { passwdOfProcess, withEnvironment } from "./environment.ts";
 import { execInContainer } from "./exec.ts";
-import { connectSocket, listenerPath } from "./passed.ts";
+import { connectSocket, listenerOption, listenerPath } from "./passed.ts";
 import { checkTransition } from "./status.ts";
 import type { ExecutedProcess } from "./types.ts";
 
@@ -45,7 +45,7 @@ export async function execProcess(request: ExecProcessRequest): Promise<Executed
   const console = consoleSocket === undefined ? undefined : connect(consoleSocket, "--console-socket");
   const { seccomp } = config.linux;
   const path = listenerPath(seccomp);
-  const socket = path === undefined ? undefined : connect(path, "linux.seccomp.listenerPath");
+  const socket = path === undefined ? undefined : connect(path, listenerOption);
   return await execInContainer({
     init,
     process,

@@ -111,6 +111,12 @@ const rules: readonly Rule[] = [
     hint: "take process.selinuxLabel out of config.json",
   },
   {
+    labels: /^set the scheduler SCHED_DEADLINE/,
+    errnos: [EPERM],
+    because: "process scheduler can't be used together with AllowedCPUs, nor without CAP_SYS_NICE on the host",
+    hint: "take linux.resources.cpu.cpus out of config.json (sched_setattr(2)), or process.scheduler",
+  },
+  {
     labels: /^set the (?:scheduler|I\/O priority) /,
     errnos: [EPERM],
     hint: "without CAP_SYS_NICE on the host only nicer ones can be had",
@@ -136,6 +142,12 @@ const rules: readonly Rule[] = [
     errnos: [ENOTDIR, ENOENT, ELOOP],
     because: "what the image has there is no directory",
     hint: "give a directory, or a path that is not there: -w DIR",
+  },
+  {
+    labels: /^enter the mount point \/(?:proc|sys)$/,
+    errnos: [ENOTDIR, ENOENT, ELOOP],
+    because: "it must be mounted on ordinary directory, and the image has none there",
+    hint: "take away what the image has there: a directory is made where there is nothing",
   },
   {
     labels: /^enter the mount point /,

@@ -31,6 +31,9 @@ export function sendPidfd(path: string, pid: number): void {
   }
 }
 
+/** Begins the error where nobody listens, with the words of runc. */
+export const listenerOption = "linux.seccomp.listenerPath: failed to connect with seccomp agent";
+
 /** Where who answers a filter listens; undefined: it asks nobody, and the path counts for nothing (config-linux.md "Seccomp"). */
 export function listenerPath(seccomp: Seccomp | undefined): string | undefined {
   return seccomp !== undefined && notifies(seccomp) ? seccomp.listenerPath : undefined;
@@ -49,6 +52,13 @@ function isInherited(fd: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** How many of them, at most `count`, were open one after the other. */
+export function countPassed(count: number): number {
+  let passed = 0;
+  while (passed < count && isInherited(firstPassed + passed)) passed++;
+  return passed;
 }
 
 /** `--preserve-fds N`: descriptors 3 … 3+N-1 by the names that plans have for them. @throws DevboxError USAGE */
