@@ -3,11 +3,21 @@
  * given their attributes, and attached by descriptor to a destination that the kernel resolved inside the root. So no
  * symlink, also none that is put there while we look, turns a mount to another place (CVE-2021-30465).
  */
-import { AT_FDCWD, MOUNT_ATTR_RDONLY, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../ffi/constants.ts";
+import {
+  AT_FDCWD,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+} from "../../ffi/constants.ts";
+import { EPERM } from "../../ffi/errno.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { RuntimeMount } from "../oci/runtime.ts";
 import { cgroupMount } from "./cgroup-mounts.ts";
-import { changeMount, setAttributes, setPropagation } from "./detached.ts";
+import { changeMount, cloneTree, readonlyTree, setAttributes, setPropagation } from "./detached.ts";
 import { type FileSystemRequest, mountOldWay, needsOldMount, newFileSystem, reconfigure } from "./file-system.ts";
 import { isIdmapped, mapIdsInBox } from "./idmapped.ts";
 import type { SandboxInput } from "./input.ts";
@@ -24,7 +34,7 @@ import {
 } from "./paths.ts";
 import { requireDestination, requireProcfs } from "./proc-destination.ts";
 import { closeSourcesAfter, type OpenedSources, takeSource } from "./sources.ts";
-import { readStatus, statField } from "./steps.ts";
+import { jumpTo, readStatus, statField } from "./steps.ts";
 import { copyUp } from "./tmpcopyup.ts";
 
 /** Steps for all mounts of config.json, in their order. */
@@ -119,7 +129,8 @@ function plainMount(
   const isProc = type === "proc" && cleanInside(destination) === "proc";
   const own = isProc ? { ...context, mount: context.proc } : context;
   context.progress.ownProc ||= isProc;
-  newFileSystem(own, request);
+  if (type === "sysfs" && idMap !== undefined) sysfsOrHosts(own, request);
+  else newFileSystem(own, request);
   // Before its ids are mapped: the owner of its top may be nobody afterwards, whose files cannot be changed (EOVERFLOW).
   if (type === "tmpfs" && !hasMode(options)) keepMode(context, label, destination);
   if (isIdmapped(mount)) mapIdsInBox(context.plan, mount, own.mount, idMap);
@@ -127,6 +138,25 @@ function plainMount(
   makeDirectoryInRoot(context, destination, place);
   attachMount(own, label);
 }
+
+/**
+ * A user namespace may mount the sysfs of a network namespace that belongs to it (user_namespaces(7)); in another one's it
+ * sees the host's, read-only, as under crun.
+ */
+function sysfsOrHosts(context: RootPlan, request: FileSystemRequest): void {
+  const { plan } = context;
+  const { label, attributes } = request;
+  const [refused, made] = [plan.mark("not our network's"), plan.mark("the sysfs is made")];
+  newFileSystem(context, { ...request, refusal: { tolerate: [EPERM], onError: refused } });
+  jumpTo(plan, made);
+  plan.here(refused);
+  cloneTree(context, `${label}: bind the host's /sys`, { path: "/sys" }, true);
+  const setRecursive = readonlyTree.setRecursive | (attributes & inherited);
+  setAttributes(context, `${label}: make the host's /sys read-only`, { ...readonlyTree, setRecursive });
+  plan.here(made);
+}
+
+const inherited = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 /** A tmpfs without a mode of its own takes that of the directory that it covers, as under runc; the mode 1777 is for a new one. */
 function keepMode(context: RootPlan, label: string, destination: string): void {

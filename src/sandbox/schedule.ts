@@ -55,6 +55,7 @@ const ioClasses: Readonly<Record<IoPriority["class"], number>> = {
 /** Steps for process.scheduler and process.ioPriority, while the process has the capabilities that they may take. */
 export function setSchedule(plan: PlanBuilder, { scheduler, ioPriority }: RuntimeProcess): void {
   if (scheduler !== undefined) {
+    if (scheduler.policy === "SCHED_DEADLINE") checkDeadline(scheduler);
     const attributes = plan.bytes(schedulerBytes(scheduler));
     plan.syscall(`set the scheduler ${scheduler.policy}`, "sched_setattr", [0, attributes, 0]);
   }
@@ -64,6 +65,31 @@ export function setSchedule(plan: PlanBuilder, { scheduler, ioPriority }: Runtim
     // The group that the process leads: config.md wants it for all of it.
     plan.syscall(`set the I/O priority ${name} ${priority}`, "ioprio_set", [IOPRIO_WHO_PGRP, 0, value]);
   }
+}
+
+/** Nanoseconds: shorter ones the kernel refuses, and the highest bit must be free (sched(7)). */
+const [shortestRuntime, longestTime] = [1024n, 2n ** 63n - 1n];
+
+/** The kernel says no more than EINVAL; the words are crun's, which has the same rules. */
+function checkDeadline(scheduler: Scheduler): void {
+  const [runtime, deadline, period] = [scheduler.runtime, scheduler.deadline, scheduler.period].map((time) =>
+    BigInt(time ?? 0),
+  ) as [bigint, bigint, bigint];
+  const missing = (["runtime", "deadline"] as const).find((key) => scheduler[key] === undefined);
+  const rules: readonly (readonly [broken: boolean, because: string])[] = [
+    [missing !== undefined, `requires \`${missing}\``],
+    [runtime === 0n, "runtime must be greater than 0"],
+    [
+      runtime < shortestRuntime || runtime > longestTime,
+      `runtime ${runtime} must be between ${shortestRuntime} and ${longestTime}`,
+    ],
+    [runtime > deadline, `runtime ${runtime} must be <= deadline ${deadline}`],
+    [period !== 0n && deadline > period, `deadline ${deadline} must be <= period ${period}`],
+  ];
+  const [, because] = rules.find(([broken]) => broken) ?? [];
+  if (because === undefined) return;
+  const step = "read process.scheduler";
+  throw new DevboxError("BAD_CONFIG", { step, because: `sched_setattr: \`SCHED_DEADLINE\` ${because}` });
 }
 
 /**

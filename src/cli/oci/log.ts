@@ -1,5 +1,6 @@
 /** Messages of `devbox oci`: to stderr for people, and in the file of `--log` in the shapes of runc's, for engines. */
 import { appendFileSync } from "node:fs";
+import { DevboxError } from "../../core/errors.ts";
 import { writeError } from "../ui/output.ts";
 
 export interface OciLog {
@@ -12,11 +13,15 @@ export interface OciLog {
 
 export type LogFormat = "text" | "json";
 
-/** crun's way to name the kind of a log before the place; of its others none is kept here. */
-const fileKind = /^file:/;
+/** crun names the kind of a log before its place: of its kinds there is this one here. @throws DevboxError USAGE */
+function fileOf(place: string | undefined): string | undefined {
+  const [, kind, path] = /^([a-z]+):(.*)$/s.exec(place ?? "") ?? [];
+  if (kind === undefined || kind === "file") return path ?? place;
+  throw new DevboxError("USAGE", { step: "option --log", because: `it takes a path or file:PATH, not ${kind}:…` });
+}
 
 export function openOciLog(place: string | undefined, format: LogFormat, isDebug: boolean): OciLog {
-  const file = place?.replace(fileKind, "");
+  const file = fileOf(place);
   const append = (level: string, msg: string): void => {
     if (file === undefined) return;
     try {

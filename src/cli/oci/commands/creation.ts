@@ -1,6 +1,7 @@
 /** What `create` and `run` read from their options and the bundle. */
 import type { CreateContainerRequest } from "../../../runtime/create-container.ts";
 import { type OpenedBundle, openBundle } from "../../../runtime/open-bundle.ts";
+import { countPassed } from "../../../runtime/passed.ts";
 import { withUserNamespace } from "../../../runtime/user-namespace.ts";
 import type { Values } from "../../command.ts";
 import type { Around } from "../around.ts";
@@ -35,7 +36,7 @@ export function creationRequest(
     plainLines: place === "foreground" && plainLines(),
     pidFile: values["pid-file"] || undefined,
     pidfdSocket: values["pidfd-socket"] || undefined,
-    preservedFds: listening + count("preserve-fds", values["preserve-fds"]),
+    preservedFds: countPassed(listening) + count("preserve-fds", values["preserve-fds"]),
     noPivot: values["no-pivot"] === true,
     noNewKeyring: values["no-new-keyring"] === true,
     warn: log.warn,
