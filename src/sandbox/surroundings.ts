@@ -51,10 +51,16 @@ export function setOomScore(plan: PlanBuilder, oomScoreAdj: number): void {
 export function setSysctls(context: RootPlan, { linux }: RuntimeConfig): void {
   const { plan, found } = context;
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    if (isDomainName(name)) continue;
     const bytes = new TextEncoder().encode(value);
     openInProc(context, sysctlPath(name), `open the sysctl ${name}`);
     plan.syscall(`set the sysctl ${name} to ${value}`, "write", [found, plan.bytes(bytes), bytes.length]);
   }
+}
+
+/** The file belongs to the host's root in every procfs; the call asks who owns the uts namespace (setdomainname(2)). */
+function isDomainName(sysctl: string): boolean {
+  return sysctlParts(sysctl)?.join(".") === "kernel.domainname";
 }
 
 /** In /proc, and in no other place whatever the name is. */
@@ -69,8 +75,9 @@ function sysctlPath(name: string): string {
  * Steps for the names of the box's own uts namespace.
  * @throws DevboxError BAD_CONFIG where it has none: they would be the host's
  */
-export function nameHost(plan: PlanBuilder, { hostname, domainname, linux }: RuntimeConfig): void {
+export function nameHost(plan: PlanBuilder, { hostname, domainname: domain, linux }: RuntimeConfig): void {
   const bytes = (text: string) => new TextEncoder().encode(text);
+  const domainname = domain ?? Object.entries(linux.sysctl ?? {}).find(([name]) => isDomainName(name))?.[1];
   if (hostname === undefined && domainname === undefined) return;
   if (!linux.namespaces.some(({ type }) => type === "uts")) {
     const because = "a host name needs a uts namespace";
