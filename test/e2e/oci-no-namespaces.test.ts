@@ -25,7 +25,7 @@ test.skipIf(!isRoot)("it leaves a bundle that can be removed, and nothing was ev
   // What removes the bundle would go on in the machine's /proc and /sys, should they be there after all.
   using undo = new DisposableStack();
   undo.defer(() => {
-    if (mountsIn(bundle).length > 0) Bun.spawnSync(["umount", "-R", join(bundle, "rootfs")]);
+    if (mountsIn(bundle).length > 0) Bun.spawnSync(["umount", "--recursive", "--lazy", join(bundle, "rootfs")]);
   });
   const id = oci.id();
   await oci.ok(["create", "--bundle", bundle, id]);
