@@ -184,14 +184,20 @@ function awaitRelease(plan: PlanBuilder, read: number): void {
   plan.here(released);
 }
 
+/**
+ * Root, or where a namespace has none its lowest id: who has no id there cannot make files (EOVERFLOW). Its capabilities do not
+ * hang on the number (user_namespaces(7)).
+ */
 function becomeRoot(plan: PlanBuilder, map: IdMap, mayDropGroups: boolean): void {
   if (mayDropGroups) plan.syscall("drop supplementary groups", "setgroups", [0, 0]);
-  if (hasRoot(map.gid)) plan.syscall("become group 0 of the user namespace", "setresgid", [0, 0, 0]);
-  if (hasRoot(map.uid)) plan.syscall("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
+  const [gid, uid] = [lowestId(map.gid), lowestId(map.uid)];
+  if (gid !== undefined) plan.syscall(`become group ${gid} of the user namespace`, "setresgid", [gid, gid, gid]);
+  if (uid !== undefined) plan.syscall(`become user ${uid} of the user namespace`, "setresuid", [uid, uid, uid]);
 }
 
-function hasRoot(mappings: readonly IdMapping[]): boolean {
-  return mappings.some(({ containerID, size }) => containerID === 0 && size > 0);
+function lowestId(mappings: readonly IdMapping[]): number | undefined {
+  const ids = mappings.filter(({ size }) => size > 0).map(({ containerID }) => containerID);
+  return ids.length === 0 ? undefined : Math.min(...ids);
 }
 
 /** newuidmap PID CONTAINER HOST SIZE …, newgidmap at the same time, and `meanwhile` as well. */

@@ -1,6 +1,6 @@
 /** The file in runc's place: what scripts and engines know of runc's command line that no specification says. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, readFileSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { pidfdSendSignal } from "../../ffi/libc.ts";
 import { devboxBinary } from "../helpers/given.ts";
@@ -99,6 +99,30 @@ test("ps of a container that has stopped shows none", async () => {
   const [id, bundle] = [oci.id(), await oci.bundle(["true"])];
   await oci.ok(["run", "--keep", "--bundle", bundle, id]);
   expect(JSON.parse(await oci.ok(["ps", "--format", "json", id]))).toEqual([]);
+});
+
+test("a user namespace without root", async () => {
+  const { getuid, getgid } = process;
+  const [uid, gid] = getuid?.() === 0 ? [100_000, 200_000] : [getuid?.() ?? -1, getgid?.() ?? -1];
+  const [id, bundle] = [
+    oci.id(),
+    await oci.bundle(["sleep", "1000"], ({ linux, process, mounts }, directory) => {
+      const one = (hostID: number) => [{ containerID: 1000, hostID, size: 1 }];
+      Object.assign(linux, { uidMappings: one(uid), gidMappings: one(gid) });
+      if (!linux.namespaces.some(({ type }: { type: string }) => type === "user"))
+        linux.namespaces.push({ type: "user" });
+      process.user = { uid: 1000, gid: 1000 };
+      const terminals = mounts.find(({ type }: { type: string }) => type === "devpts");
+      terminals.options = terminals.options.filter((option: string) => option !== "gid=5");
+      for (const name of ["", "dev", "proc", "sys"]) {
+        mkdirSync(join(directory, "rootfs", name), { recursive: true });
+        chownSync(join(directory, "rootfs", name), uid, gid);
+      }
+      chmodSync(directory, 0o755);
+    }),
+  ];
+  await oci.ok(["run", "--detach", "--bundle", bundle, id]);
+  expect(await oci.ok(["exec", id, "id", "-u"])).toBe("1000\n");
 });
 
 describe("--debug", () => {

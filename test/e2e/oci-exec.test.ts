@@ -205,7 +205,10 @@ describe("run", () => {
 
   test("a descriptor that is not there cannot be passed on", async () => {
     const result = await oci.run(["run", "--preserve-fds", "500", "--bundle", await oci.bundle(["true"]), oci.id()]);
-    expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/--preserve-fds 500: descriptor \d+/) });
+    expect(result).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/--preserve-fds 500: preserved-fd \d+: descriptor \d+/),
+    });
   });
 
   test("with a terminal of its own", async () => {
