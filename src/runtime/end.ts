@@ -1,9 +1,10 @@
 /** The end of a container: its processes, its control group, its directory, its poststop hooks; in this order. */
-import { closeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import { SIGKILL } from "../../ffi/constants.ts";
 import { pidfdSendSignal, pollReadable } from "../../ffi/libc.ts";
-import { isFrozen, killCgroup } from "../cgroup/processes.ts";
+import { isFrozen, killCgroup, openProcs } from "../cgroup/processes.ts";
 import { removeUnusedCgroup } from "../cgroup/remove.ts";
+import type { Cgroup } from "../cgroup/types.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { openProcess, type ProcessIdentity } from "../host/process-identity.ts";
 import type { KnownContainer } from "./container.ts";
@@ -28,18 +29,23 @@ export async function destroyContainer(
   }
   // A frozen process dies only when it is thawed.
   if (record.cgroup !== undefined && isFrozen(record.cgroup)) await killCgroup(record.cgroup);
-  killAndWait(record.init);
+  killAndWait(record.init, record.cgroup);
   // Without a pid namespace of its own its processes outlive the first one: then only the group knows them.
   if (record.cgroup !== undefined) await endCgroup(record.cgroup);
   removeContainerDirectory(paths);
   await runPoststopHooks(record, warn);
 }
 
-function killAndWait(init: ProcessIdentity): void {
+/** Who is not kept from it is dead by then. */
+const promptDeathMs = 200;
+
+function killAndWait(init: ProcessIdentity, cgroup: Cgroup | undefined): void {
   const pidfd = openProcess(init);
   if (pidfd === undefined) return;
   try {
     pidfdSendSignal(pidfd, SIGKILL);
+    if (pollReadable(pidfd, promptDeathMs)) return;
+    if (cgroup !== undefined) takeBack(init, cgroup);
     if (pollReadable(pidfd, deathTimeoutMs)) return;
   } catch (error) {
     if (errnoName(error) === "ESRCH") return;
@@ -51,4 +57,20 @@ function killAndWait(init: ProcessIdentity): void {
     step: `end process ${init.pid}`,
     because: `it has not died within ${deathTimeoutMs / 1000} s of SIGKILL`,
   });
+}
+
+/**
+ * Somebody may have moved the process into a group that is frozen, where version 1 keeps SIGKILL from it: in the group of its
+ * container it is thawed (cgroups(7) "freezer"). The pid is its own still: its death would have been seen.
+ */
+function takeBack({ pid }: ProcessIdentity, cgroup: Cgroup): void {
+  for (const procs of openProcs(cgroup)) {
+    try {
+      writeSync(procs, String(pid));
+    } catch {
+      // It has died meanwhile, or the group of another tree does not take it.
+    } finally {
+      closeSync(procs);
+    }
+  }
 }

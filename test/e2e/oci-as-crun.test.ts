@@ -1,6 +1,6 @@
 /** devbox oci where crun goes beyond the spec, and its users count on it: defaults, annotations, options. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, type OciRuntime, openOciRuntime } from "../helpers/oci-runtime.ts";
 
@@ -108,6 +108,23 @@ describe("hooks", () => {
     });
     expect([exitCode, stderr.match(/poststop hook failed with exit code 1/g)?.length]).toEqual([0, 2]);
   });
+});
+
+const freezer = "/sys/fs/cgroup/freezer";
+
+test.skipIf(!isRoot || !existsSync(freezer))("who was moved into a frozen group is deleted as well", async () => {
+  const id = oci.id();
+  await oci.ok(["run", "--detach", "--bundle", await oci.bundle(["sleep", "1000"]), id]);
+  const frozen = join(freezer, `${id}-frozen`);
+  mkdirSync(frozen);
+  try {
+    writeFileSync(join(frozen, "cgroup.procs"), `${(await oci.state(id)).pid}`);
+    writeFileSync(join(frozen, "freezer.state"), "FROZEN");
+    expect(await oci.run(["delete", "--force", id])).toMatchObject({ exitCode: 0, stderr: "" });
+  } finally {
+    writeFileSync(join(frozen, "freezer.state"), "THAWED");
+    rmdirSync(frozen);
+  }
 });
 
 test("delete --regex ends all that it fits, and nobody else", async () => {
