@@ -174,11 +174,6 @@ export function errnoNameOf(errno: number): string {
 /** A failed system call: which, on what, and why. Thrown by `ffi` only; callers wrap it in their own words. */
 export class SyscallError extends Error {
   override readonly name = "SyscallError";
-  /** By name: the compiled file has several of the class (scripts/prepare-entry.ts). */
-  static override [Symbol.hasInstance](value: unknown): value is SyscallError {
-    return value instanceof Error && value.name === "SyscallError";
-  }
-
   readonly call: string;
   readonly errno: number;
   readonly errnoName: string;

@@ -120,11 +120,6 @@ export interface ErrorDetails {
 /** Every failure that devbox reports. `message` is the step; `because` and `hint` are printed below it. */
 export class DevboxError extends Error {
   override readonly name = "DevboxError";
-  /** By name: the compiled file has the class once for each warm path, and once for the rest (scripts/prepare-entry.ts). */
-  static override [Symbol.hasInstance](value: unknown): value is DevboxError {
-    return value instanceof Error && value.name === "DevboxError";
-  }
-
   readonly code: ErrorCode;
   readonly step: string;
   readonly because: string | undefined;
