@@ -119,6 +119,11 @@ function volumeTargets(requests: readonly MountRequest[], image: ImageExecution)
   return [...asked, ...inherited].filter((path) => path !== "/");
 }
 
+/** Annotations are orders to a runtime where they begin so (crun's write to files of the host): no image gives any. */
+function withoutOrders(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => !name.startsWith("run.oci.")));
+}
+
 function runtimeConfig(
   input: BundleInput,
   image: ImageExecution,
@@ -142,7 +147,7 @@ function runtimeConfig(
       ...(stopSignal === undefined ? {} : { "org.opencontainers.image.stopSignal": stopSignal }),
       // For whoever stops the box; the image-spec has a name for the signal only.
       "devbox.stop-timeout-seconds": String(options.stopTimeoutSeconds),
-      ...image.Labels,
+      ...withoutOrders(image.Labels ?? {}),
       ...options.labels,
     },
     linux: linuxConfig(input),
