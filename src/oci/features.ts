@@ -2,6 +2,8 @@
 import {
   capabilityNames,
   hookPoints,
+  memoryPolicyFlags,
+  memoryPolicyModes,
   namespaceTypes,
   seccompActions,
   seccompArchitectures,
@@ -45,10 +47,11 @@ export interface Features {
     readonly apparmor: { readonly enabled: boolean };
     readonly selinux: { readonly enabled: boolean };
     readonly intelRdt: { readonly enabled: boolean };
+    readonly memoryPolicy: { readonly modes: readonly string[]; readonly flags: readonly string[] };
     readonly mountExtensions: { readonly idmap: { readonly enabled: boolean } };
   };
   readonly annotations: Readonly<Record<string, string>>;
-  /** Annotations of config.json that would let a container do more than its config says; there are none. */
+  /** Annotations of config.json that would let a container do more than its config says: these write to files of the host. */
   readonly potentiallyUnsafeConfigAnnotations: readonly string[];
 }
 
@@ -74,9 +77,10 @@ export function features({ specVersion, mountOptions, cgroup, annotations }: Fea
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: false },
+      memoryPolicy: { modes: memoryPolicyModes, flags: memoryPolicyFlags },
       mountExtensions: { idmap: { enabled: true } },
     },
     annotations,
-    potentiallyUnsafeConfigAnnotations: [],
+    potentiallyUnsafeConfigAnnotations: ["run.oci.hooks.stderr", "run.oci.hooks.stdout"],
   };
 }

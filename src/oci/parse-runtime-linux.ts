@@ -13,11 +13,12 @@ import {
   readString,
   readStringMap,
 } from "./json.ts";
+import { readCpuList } from "./parse-runtime-process.ts";
 import { readResources } from "./parse-runtime-resources.ts";
 import { readSeccomp } from "./parse-runtime-seccomp.ts";
 import { absolutePath, absolutePaths, optionalText, readId, readMatching, readUint32 } from "./parse-runtime-texts.ts";
-import type { IdMapping, LinuxConfig, LinuxDevice, Namespace, TimeOffset } from "./runtime.ts";
-import { namespaceTypes, rootfsPropagations } from "./runtime-words.ts";
+import type { IdMapping, LinuxConfig, LinuxDevice, MemoryPolicy, Namespace, TimeOffset } from "./runtime.ts";
+import { memoryPolicyFlags, memoryPolicyModes, namespaceTypes, rootfsPropagations } from "./runtime-words.ts";
 
 export function readLinux(place: JsonPlace): LinuxConfig {
   const rdt = member(place, "intelRdt");
@@ -38,6 +39,7 @@ export function readLinux(place: JsonPlace): LinuxConfig {
     ...optional(place, "netDevices", readNetDevices),
     ...optionalText(place, "mountLabel", readString),
     ...optional(place, "personality", readPersonality),
+    ...optional(place, "memoryPolicy", readMemoryPolicy),
   };
 }
 
@@ -128,4 +130,12 @@ function readPersonality(place: JsonPlace): NonNullable<LinuxConfig["personality
   const { length } = isAbsent(flags) ? [] : readArray(flags, readString);
   if (length > 0) fail(flags, "there are none so far");
   return { domain: readOneOf(member(place, "domain"), ["LINUX", "LINUX32"] as const) };
+}
+
+function readMemoryPolicy(place: JsonPlace): MemoryPolicy {
+  return {
+    mode: readOneOf(member(place, "mode"), memoryPolicyModes),
+    ...optionalText(place, "nodes", readCpuList),
+    ...optional(place, "flags", (flags) => readArray(flags, (flag) => readOneOf(flag, memoryPolicyFlags))),
+  };
 }

@@ -105,6 +105,23 @@ export const schedulerFlags = [
 
 export type SchedulerFlag = (typeof schedulerFlags)[number];
 
+/** set_mempolicy(2), each at its number (linux/mempolicy.h). */
+export const memoryPolicyModes = [
+  "MPOL_DEFAULT",
+  "MPOL_PREFERRED",
+  "MPOL_BIND",
+  "MPOL_INTERLEAVE",
+  "MPOL_LOCAL",
+  "MPOL_PREFERRED_MANY",
+  "MPOL_WEIGHTED_INTERLEAVE",
+] as const;
+
+export type MemoryPolicyMode = (typeof memoryPolicyModes)[number];
+
+export const memoryPolicyFlags = ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"] as const;
+
+export type MemoryPolicyFlag = (typeof memoryPolicyFlags)[number];
+
 /** ioprio_set(2). */
 export const ioPriorityClasses: readonly IoPriority["class"][] = [
   "IOPRIO_CLASS_RT",

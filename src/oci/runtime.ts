@@ -1,5 +1,7 @@
 /** config.json and state of the runtime-spec 1.2 for Linux (config.md, config-linux.md, runtime.md), as types. */
 
+import type { MemoryPolicyFlag, MemoryPolicyMode } from "./runtime-words.ts";
+
 /** An integer up to 64 bits: a bigint only where no JavaScript number is exact. */
 export type Integer64 = number | bigint;
 
@@ -135,6 +137,15 @@ export interface LinuxConfig {
   readonly netDevices?: Readonly<Record<string, { readonly name?: string }>>;
   readonly mountLabel?: string;
   readonly personality?: { readonly domain: "LINUX" | "LINUX32" };
+  readonly memoryPolicy?: MemoryPolicy;
+}
+
+/** Which nodes the process has its memory from (runtime-spec 1.3). */
+export interface MemoryPolicy {
+  readonly mode: MemoryPolicyMode;
+  /** `0-3,7` */
+  readonly nodes?: string;
+  readonly flags?: readonly MemoryPolicyFlag[];
 }
 
 export type RootfsPropagation =

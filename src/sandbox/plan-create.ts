@@ -16,6 +16,7 @@ import type { SandboxInput } from "./input.ts";
 import { setLimits } from "./limits.ts";
 import { loopbackOps } from "./loopback.ts";
 import { makeReadonly, maskPaths } from "./masks.ts";
+import { setMemoryPolicy } from "./memory-policy.ts";
 import { sharesMounts } from "./mount-namespace.ts";
 import { finishMounts, mountAll } from "./mounts.ts";
 import { makeDirectoryInRoot, openInRoot, rootPlan } from "./paths.ts";
@@ -72,6 +73,7 @@ export function planBox(input: SandboxInput): LaunchPlan {
   // A container without a process has none (config.md "Process"), and is not started. Before the limits: a process of
   // SCHED_DEADLINE may not fork (sched(7)), nor may one whose RLIMIT_NPROC is reached.
   if (input.executed !== undefined && process.args.length > 0) lookForCommand(plan, identity);
+  if (linux.memoryPolicy !== undefined) setMemoryPolicy(plan, linux.memoryPolicy);
   setLimits(plan, process);
   closeAtExec(plan);
   awaitStart(plan, input, directory.slot);

@@ -147,8 +147,8 @@ function maskOf(text: string, place: string): Uint8Array {
   throw new DevboxError("BAD_CONFIG", { step: `read ${place}`, because: `${text} is no list of processors` });
 }
 
-/** cpu_set_t: a bit a processor, in words of 64 bits. */
-function cpuMask(cpus: readonly number[]): Uint8Array {
+/** cpu_set_t: a bit a processor, in words of 64 bits; sets of memory nodes are written alike. */
+export function cpuMask(cpus: readonly number[]): Uint8Array {
   const words = ((cpus.at(-1) ?? 0) >> 6) + 1;
   const mask = new Uint8Array(words * 8);
   for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));

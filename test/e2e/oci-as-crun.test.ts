@@ -166,3 +166,28 @@ test.each([
   });
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`\`SCHED_DEADLINE\` ${because}`)]);
 });
+
+const numaMaps = "/proc/self/numa_maps";
+
+describe.skipIf(!existsSync(numaMaps))("linux.memoryPolicy", () => {
+  const policy = (memoryPolicy: Config) =>
+    run(["cat", numaMaps], (config) => {
+      config.linux.memoryPolicy = memoryPolicy;
+    });
+
+  test.each([
+    [{ mode: "MPOL_DEFAULT" }, " default "],
+    [{ mode: "MPOL_LOCAL" }, " local "],
+    [{ mode: "MPOL_BIND", nodes: "0" }, " bind:0 "],
+    [{ mode: "MPOL_INTERLEAVE", nodes: "0" }, " interleave:0 "],
+    [{ mode: "MPOL_PREFERRED", nodes: "0", flags: ["MPOL_F_STATIC_NODES"] }, " prefer=static:0 "],
+  ])("%j", async (memoryPolicy, expected) => expect((await policy(memoryPolicy)).stdout).toContain(expected));
+
+  test.each([
+    { mode: "MPOL_INTERLEAVE" },
+    { mode: "MPOL_PREFERRED", nodes: "8000" },
+    { mode: "MPOL_PREFERRED", flags: ["MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"] },
+  ])("%j is refused by the kernel", async (memoryPolicy) =>
+    expect(await policy(memoryPolicy)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("memory policy") }),
+  );
+});

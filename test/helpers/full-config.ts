@@ -134,6 +134,7 @@ export const fullConfig = {
     netDevices: { eth7: { name: "eth0" } },
     mountLabel: "system_u:object_r:box_file_t:s0",
     personality: { domain: "LINUX32" },
+    memoryPolicy: { mode: "MPOL_PREFERRED", nodes: "0", flags: ["MPOL_F_STATIC_NODES"] },
   },
 };
 

@@ -259,6 +259,21 @@ export const linuxRows: readonly Row[] = [
     sees: { refused: /linux\.personality\.flags: there are none so far/ },
   },
   {
+    of: ["linux.memoryPolicy", "linux.memoryPolicy.mode", "linux.memoryPolicy.nodes"],
+    word: "MPOL_BIND",
+    change: (config) => (config.linux.memoryPolicy = { mode: "MPOL_BIND", nodes: "0" }),
+    script: "grep -om 1 bind:0 /proc/self/numa_maps | head -n 1",
+    sees: "bind:0",
+  },
+  {
+    of: ["linux.memoryPolicy.flags", "linux.memoryPolicy.flags[]"],
+    word: "MPOL_F_STATIC_NODES",
+    change: (config) =>
+      (config.linux.memoryPolicy = { mode: "MPOL_PREFERRED", nodes: "0", flags: ["MPOL_F_STATIC_NODES"] }),
+    script: "grep -om 1 prefer=static:0 /proc/self/numa_maps | head -n 1",
+    sees: "prefer=static:0",
+  },
+  {
     of: "linux.intelRdt",
     change: (config) => (config.linux.intelRdt = { closID: "guaranteed" }),
     sees: { refused: /linux\.intelRdt: Intel Resource Director Technology is not supported/ },
