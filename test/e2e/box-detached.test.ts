@@ -1,6 +1,6 @@
 /** devbox run --detach: a box that outlives whoever started it, and how it ends. */
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { boxesOnDisk, boxHome } from "../helpers/box.ts";
 import { detachedBoxes, untilTerm } from "../helpers/detached.ts";
@@ -29,16 +29,22 @@ for (const code of [0, 1, 42, 255]) {
   });
 }
 
-test("a box that cannot be written down does not run", async () => {
+test("a box whose devbox is killed before it is written down does not run", async () => {
   const shared = join(home.directory, "shared");
   mkdirSync(shared);
   const flags = ["--network", "none", "--name", "unwritten", "-v", `${shared}:/shared`];
   const id = (await home.ok(["create", ...flags, image, "touch", "/shared/ran"])).trim();
-  // Where its new record would be written.
-  const obstacle = join(home.store, "boxes", id, "state.json.new");
-  mkdirSync(obstacle);
-  expect((await home.run(["start", id])).exitCode).not.toBe(0);
-  rmdirSync(obstacle);
+  // Where its new record is written: opening it waits for a reader (fifo(7)).
+  const pipe = join(home.store, "boxes", id, "state.json.new");
+  await Bun.$`mkfifo ${pipe}`;
+  await using starting = home.start(["start", id]);
+  // fs/pipe.c, fifo_open: it has come as far as this.
+  while (readFileSync(`/proc/${starting.pid}/wchan`, "latin1") !== "wait_for_partner") await home.ok(["version"]);
+  starting.kill("SIGKILL");
+  await starting.result;
+  rmSync(pipe);
+  // Until nobody watches it any more.
+  await home.ok(["wait", id]);
   expect(existsSync(join(shared, "ran"))).toBe(false);
   await home.ok(["start", id]);
   expect(await end(id)).toBe(0);
