@@ -40,7 +40,7 @@ describe("what is right", () => {
   });
 
   test("properties that nobody knows are passed over", () => {
-    const known = { ...fullConfig, windows: { a: 1 }, linux: { ...fullConfig.linux, memoryPolicy: { mode: 5 } } };
+    const known = { ...fullConfig, windows: { a: 1 }, linux: { ...fullConfig.linux, hugeTablets: { mode: 5 } } };
     expect<unknown>(parse(known)).toEqual(fullConfig);
   });
 
