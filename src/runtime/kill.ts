@@ -20,11 +20,12 @@ export interface KillRequest {
 export async function killContainer({ root, id, signal, all }: KillRequest): Promise<void> {
   const container = findContainer(root, id);
   const { cgroup, config } = container.record;
-  // Without a pid namespace of its own, nobody takes the others along; engines ask for that with --all after the end, too.
+  // Without a pid namespace of its own, nobody takes the others along; engines ask for that after the end, too.
   const isShared = !ownsPids(config);
   const status = containerStatus(container);
-  if (!(all && isShared && cgroup !== undefined && status === "stopped")) checkTransition("kill", id, status);
-  if (all || (isShared && signal === SIGKILL)) await signalAll(container, signal);
+  const toAll = all || (isShared && signal === SIGKILL);
+  if (!(toAll && isShared && cgroup !== undefined && status === "stopped")) checkTransition("kill", id, status);
+  if (toAll) await signalAll(container, signal);
   else signalInit(container, signal);
   // Version 1 keeps even SIGKILL from who is frozen (cgroups(7) "freezer").
   if (signal === SIGKILL && status === "paused" && cgroup !== undefined) await thaw(cgroup);

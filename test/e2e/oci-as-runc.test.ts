@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { pidfdSendSignal } from "../../ffi/libc.ts";
+import { pidfdOpen, pidfdSendSignal, pollReadable } from "../../ffi/libc.ts";
 import { devboxBinary } from "../helpers/given.ts";
 import { type OciRuntime, openOciRuntime } from "../helpers/oci-runtime.ts";
 import { listenUnix } from "../helpers/unix-listener.ts";
@@ -134,4 +134,36 @@ describe("--debug", () => {
     expect(logged.stderr).toBe("");
     expect(readFileSync(log, "utf8")).toMatch(/level=debug/);
   });
+});
+
+test("kill 0 asks only", async () => {
+  const [id, bundle] = [oci.id(), await oci.bundle(["sleep", "1000"])];
+  await oci.ok(["run", "--detach", "--bundle", bundle, id]);
+  await oci.ok(["kill", id, "0"]);
+  expect((await oci.state(id)).status).toBe("running");
+  await oci.ok(["kill", id, "KILL"]);
+  await oci.reaches(id, "stopped");
+  expect(await oci.run(["kill", id, "0"])).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/container not running/),
+  });
+});
+
+test.skipIf(process.getuid?.() !== 0)("kill KILL ends what a first process has left that shared its pids", async () => {
+  const [id, bundle] = [
+    oci.id(),
+    await oci.bundle(["sleep", "1000"], ({ linux }) => {
+      linux.namespaces = linux.namespaces.filter(({ type }: { type: string }) => type !== "pid");
+    }),
+  ];
+  await oci.ok(["run", "--detach", "--bundle", bundle, id]);
+  await oci.ok(["exec", "--detach", id, "sleep", "2000"]);
+  process.kill((await oci.state(id)).pid, "SIGKILL");
+  await oci.reaches(id, "stopped");
+  const [left = -1] = JSON.parse(await oci.ok(["ps", "--format", "json", id]));
+  const watched = pidfdOpen(left);
+  await oci.ok(["kill", id, "KILL"]);
+  // Readable when it has ended (pidfd_open(2)); the test runner's limit is the time.
+  while (!pollReadable(watched, 100));
+  closeSync(watched);
 });

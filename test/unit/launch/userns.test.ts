@@ -79,9 +79,12 @@ describe("who writes the maps", () => {
   });
 });
 
-test("the child becomes root only where the map has one", () => {
+test("the child becomes root, or the lowest id where the map has none: without an id it could make no files", () => {
   const becomes = (calls: string[]): string[] => calls.filter((call) => call.startsWith("become"));
-  expect(becomes(callsOf(one(1000), user))).toEqual([]);
+  expect(becomes(callsOf(one(1000), user))).toEqual([
+    "become group 1000 of the user namespace: setresgid(1000, 1000, 1000)",
+    "become user 1000 of the user namespace: setresuid(1000, 1000, 1000)",
+  ]);
   expect(becomes(callsOf(wide, user))).toEqual([
     "become group 0 of the user namespace: setresgid(0, 0, 0)",
     "become user 0 of the user namespace: setresuid(0, 0, 0)",

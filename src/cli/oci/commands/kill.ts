@@ -14,14 +14,14 @@ export default ({ root }: Around) =>
         type: "positional",
         required: false,
         default: "TERM",
-        description: "Its name or number; default: TERM",
+        description: "Its name or number; default: TERM; 0: only ask whether it could be sent",
       },
       all: { type: "boolean", alias: "a", description: "To all of its processes" },
       ...help,
     },
     examples: [],
     async run({ id, signal = "TERM", all }) {
-      await killContainer({ root, id, signal: signalNumber(signal), all: all === true });
+      await killContainer({ root, id, signal: signal === "0" ? 0 : signalNumber(signal), all: all === true });
       return 0;
     },
   });
