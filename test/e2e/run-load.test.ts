@@ -1,7 +1,7 @@
 /** Many boxes at once, and many one after the other: none fails, and nothing of them is left. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { boxHome } from "../helpers/box.ts";
 import { type OciRuntime, openOciRuntime } from "../helpers/oci-runtime.ts";
 import { processes } from "../helpers/processes.ts";
@@ -32,10 +32,12 @@ function processesOf(directory: string): readonly string[] {
         .map((fd) => tryRead(() => readlinkSync(`/proc/${pid}/fd/${fd}`)))
         .join("\n"),
     );
+  // Its last part: mountinfo tells where in its file system a directory lies, which may be mounted on the way there.
+  const name = basename(directory);
   return processes()
     .filter(({ pid }) => pid !== process.pid)
     .filter(({ pid, command }) =>
-      [command, read(pid, "environ"), read(pid, "mountinfo"), files(pid)].some((text) => text.includes(directory)),
+      [command, read(pid, "environ"), read(pid, "mountinfo"), files(pid)].some((text) => text.includes(name)),
     )
     .map(({ pid, command }) => `${pid} ${command}`);
 }

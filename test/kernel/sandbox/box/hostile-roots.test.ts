@@ -174,7 +174,7 @@ describe("something else than is needed", () => {
     const error = await fails();
     expect(error).toMatchObject({
       step: "enter the mount point /proc",
-      because: "what the image has there is no directory (ENOTDIR)",
+      because: "it must be mounted on ordinary directory, and the image has none there (ENOTDIR)",
     });
   });
 
