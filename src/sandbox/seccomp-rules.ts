@@ -75,7 +75,7 @@ export function refuseObstacles(policy: Policy, needed: readonly SyscallName[]):
   for (const name of [...needed, "write"] as const) {
     if (!answersTo(policy, name).includes(SECCOMP_RET_USER_NOTIF)) continue;
     throw badSeccomp(
-      `SCMP_ACT_NOTIFY cannot be for ${name}: starting the command takes it before the listener is asked`,
+      `SCMP_ACT_NOTIFY cannot be used for the ${name} syscall: starting the command takes it before the listener is asked`,
     );
   }
 }

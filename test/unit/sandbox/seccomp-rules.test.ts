@@ -38,8 +38,10 @@ test("nobody can be asked about the message that says whom to ask, nor about rep
   expect(compileFor(permissive(when("SCMP_ACT_NOTIFY", "dup")), "sendmsg")).not.toThrow();
   expect(compileFor(permissive(when("SCMP_ACT_NOTIFY", "sendmsg")), "sendmsg")).toThrow("it does not allow sendmsg");
   const sometimes = permissive({ ...when("SCMP_ACT_NOTIFY", "sendmsg"), args: [equalsOne] });
-  expect(compileFor(sometimes, "sendmsg")).toThrow("SCMP_ACT_NOTIFY cannot be for sendmsg");
-  expect(compileFor(permissive(when("SCMP_ACT_NOTIFY", "write")))).toThrow("SCMP_ACT_NOTIFY cannot be for write");
+  expect(compileFor(sometimes, "sendmsg")).toThrow("SCMP_ACT_NOTIFY cannot be used for the sendmsg syscall");
+  expect(compileFor(permissive(when("SCMP_ACT_NOTIFY", "write")))).toThrow(
+    "SCMP_ACT_NOTIFY cannot be used for the write syscall",
+  );
   const always = { ...denying, defaultAction: "SCMP_ACT_NOTIFY" as const };
   expect(compileFor({ ...always, syscalls: [rule(["write"])] }, "sendmsg")).toThrow("it does not allow sendmsg");
   expect(compileFor({ ...always, syscalls: [rule(["write", "sendmsg"])] }, "sendmsg")).not.toThrow();
