@@ -33,7 +33,7 @@ export function overview(sections: readonly Section[], colour: boolean): string 
     `${style.bold("Usage:")} devbox COMMAND [OPTIONS] …`,
     ...sections.map(({ title, commands }) => block(style, title, commands.map(line).join("\n"))),
     `${style.bold("Start with:")}\n  devbox run alpine -- echo hi\n  devbox doctor`,
-    "Help on a command: devbox COMMAND --help",
+    "Help on a command: devbox COMMAND --help\nAs an OCI runtime, in the place of runc: devbox oci --help",
   ];
   return `${blocks.join("\n\n")}\n`;
 }
