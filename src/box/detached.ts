@@ -26,7 +26,7 @@ import type { BoxNetwork } from "./network.ts";
 import type { SandboxOfBox, Surroundings } from "./prepare.ts";
 import { type BoxSettings, type HealthCheck, writeSettings } from "./settings.ts";
 import { type DetachedStreams, type Input, openStreams } from "./streams.ts";
-import { terminalSize } from "./terminal.ts";
+import { withTerminalSize } from "./terminal.ts";
 
 /** A box that is to be started. Whoever starts it holds the lock of its record. */
 export interface DetachedBox {
@@ -89,7 +89,7 @@ export async function startDetached(context: Context, around: Surroundings, box:
     container = await complete(begun, {
       id: paths.id,
       bundle: paths.directory,
-      sandbox: withSize(sandbox, options.tty),
+      sandbox: options.tty ? withSize(sandbox) : sandbox,
       runHook: box.network.runHook,
       signal: context.signal,
     });
@@ -160,11 +160,9 @@ function runningRecord({ record, network }: DetachedBox, { pid, launched }: Cont
 }
 
 /** The size of the terminal that devbox was called from; whoever attaches brings another. */
-function withSize(sandbox: SandboxOfBox, tty: boolean): SandboxOfBox {
-  const size = tty ? terminalSize() : undefined;
-  if (size === undefined) return sandbox;
-  const process = { ...sandbox.config.process, consoleSize: { height: size.rows, width: size.columns } };
-  return { ...sandbox, config: { ...sandbox.config, process } };
+function withSize(sandbox: SandboxOfBox): SandboxOfBox {
+  const { config } = sandbox;
+  return { ...sandbox, config: { ...config, process: withTerminalSize(config.process) } };
 }
 
 function monitorRequest(

@@ -23,7 +23,7 @@ import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { readBoxConfig } from "./config-file.ts";
 import { readSettings } from "./settings.ts";
 import { forwardSignals } from "./signals.ts";
-import { joinTerminal, terminalSize } from "./terminal.ts";
+import { joinUntilEnd, withTerminalSize } from "./terminal.ts";
 
 export interface BoxExecRequest {
   readonly command: readonly string[];
@@ -72,9 +72,7 @@ export async function execInBox(context: Context, name: string, request: BoxExec
 
 async function runToEnd({ terminal, launched }: ExecutedProcess, interactive: boolean): Promise<number> {
   if (terminal === undefined) return await launched.wait();
-  using joined = joinTerminal(terminal, interactive);
-  const [status] = await Promise.all([launched.wait(), joined.drained]);
-  return status;
+  return await joinUntilEnd(terminal, interactive, () => launched.wait());
 }
 
 export interface RunningBox {
@@ -149,23 +147,22 @@ function runningProcess(paths: BoxPaths, record: BoxRecord): ProcessIdentity {
 function boxProcess(config: RuntimeConfig, request: BoxExecRequest, pid: number, idMap: IdMap): RuntimeProcess {
   const { process } = config;
   const user = request.user === undefined ? undefined : findUser(request.user, pid, idMap);
-  const size = request.tty ? terminalSize() : undefined;
   const granted = request.privileged
     ? grantedCapabilities({ add: [], drop: [], privileged: true })
     : process.capabilities?.bounding;
   const uid = user?.uid ?? process.user.uid;
-  return {
+  const executed: RuntimeProcess = {
     ...process,
     args: request.command,
     cwd: request.workdir ?? process.cwd,
     env: environment(process.env, request, user),
     terminal: request.tty,
-    ...(size === undefined ? {} : { consoleSize: { height: size.rows, width: size.columns } }),
     ...(user === undefined
       ? {}
       : { user: { ...process.user, uid, gid: user.gid, additionalGids: user.additionalGids } }),
     ...(granted === undefined ? {} : { capabilities: capabilitySets(granted, uid) }),
   };
+  return request.tty ? withTerminalSize(executed) : executed;
 }
 
 /** Another user has another home; what the caller sets wins. */

@@ -21,7 +21,7 @@ import { beginInput, makeBox, type NewBox, openSurroundings, prepareBundle, type
 import type { RunRequest } from "./request.ts";
 import { delayed, forwardSignals, type SignalForwarder } from "./signals.ts";
 import { findSource } from "./source.ts";
-import { isHungUp, joinTerminal, terminalSize } from "./terminal.ts";
+import { isHungUp, joinUntilEnd, withTerminalSize } from "./terminal.ts";
 
 /**
  * Runs a command in a new box in the foreground, to its end.
@@ -114,26 +114,23 @@ async function createContainer(
   const { created, network } = box;
   await using beginning = begin({ ...beginInput(around, box, request), cgroups });
   const sandbox = await prepareBundle(around, box, request);
-  const size = request.options.tty ? terminalSize() : undefined;
-  const process = size === undefined ? {} : { consoleSize: { height: size.rows, width: size.columns } };
+  const { process } = sandbox.config;
+  const sized = request.options.tty ? withTerminalSize(process) : process;
   return await complete(beginning, {
     id: created.paths.id,
     bundle: created.paths.directory,
-    sandbox: { ...sandbox, config: { ...sandbox.config, process: { ...sandbox.config.process, ...process } } },
+    sandbox: { ...sandbox, config: { ...sandbox.config, process: sized } },
     runHook: network.runHook,
     signal: context.signal,
   });
 }
 
 async function runToEnd({ terminal, launched, start }: Container, { options }: RunRequest): Promise<number> {
-  if (terminal === undefined) {
+  const run = (): Promise<number> => {
     start();
-    return await launched.wait();
-  }
-  using joined = joinTerminal(terminal, options.interactive);
-  start();
-  const [status] = await Promise.all([launched.wait(), joined.drained]);
-  return status;
+    return launched.wait();
+  };
+  return terminal === undefined ? await run() : await joinUntilEnd(terminal, options.interactive, run);
 }
 
 /** A box that nobody can look after any more. */

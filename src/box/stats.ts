@@ -1,6 +1,6 @@
 /** `devbox stats`: what boxes use, from their control groups, or where they have none from their processes. */
-import { readFileSync } from "node:fs";
 import { readUsage } from "../cgroup/usage.ts";
+import { readTextOrNothing } from "../core/read-text.ts";
 import { boxPaths } from "../store/paths.ts";
 import type { BoxRecord, Store } from "../store/types.ts";
 import { boxProcesses, ticksPerSecond } from "./processes.ts";
@@ -56,7 +56,7 @@ function processUsage(init: number): GroupUsage {
   const processes = boxProcesses(init);
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   const ticks = sum(processes.map(({ userTicks, systemTicks }) => userTicks + systemTicks));
-  const io = processes.map(({ pid }) => readText(`/proc/${pid}/io`));
+  const io = processes.map(({ pid }) => readTextOrNothing(`/proc/${pid}/io`));
   const counter = (name: string): number =>
     sum(io.map((text) => Number(new RegExp(`^${name}: (\\d+)`, "m").exec(text)?.[1] ?? 0)));
   return {
@@ -71,18 +71,18 @@ function processUsage(init: number): GroupUsage {
 
 /** Pages that several processes share count once in their sum (proc_pid_smaps(5), Pss). */
 function proportionalSize(pid: number): number | undefined {
-  const match = /^Pss:\s+(\d+) kB/m.exec(readText(`/proc/${pid}/smaps_rollup`));
+  const match = /^Pss:\s+(\d+) kB/m.exec(readTextOrNothing(`/proc/${pid}/smaps_rollup`));
   return match === null ? undefined : Number(match[1]) * 1024;
 }
 
 function machineMemory(): number {
-  return Number(/^MemTotal:\s+(\d+) kB/m.exec(readText("/proc/meminfo"))?.[1] ?? 0) * 1024;
+  return Number(/^MemTotal:\s+(\d+) kB/m.exec(readTextOrNothing("/proc/meminfo"))?.[1] ?? 0) * 1024;
 }
 
 /** proc_pid_net(5): bytes received stand first in a line, bytes sent ninth. The loopback device is not the network. */
 function traffic(pid: number): Pick<BoxUsage, "received" | "sent"> {
   let [received, sent] = [0, 0];
-  for (const line of readText(`/proc/${pid}/net/dev`).split("\n")) {
+  for (const line of readTextOrNothing(`/proc/${pid}/net/dev`).split("\n")) {
     const match = /^\s*([^\s:]+):\s*(.*)$/.exec(line);
     if (match === null || match[1] === "lo") continue;
     const counters = (match[2] ?? "").split(/\s+/).map(Number);
@@ -90,15 +90,6 @@ function traffic(pid: number): Pick<BoxUsage, "received" | "sent"> {
     sent += counters[8] ?? 0;
   }
   return { received, sent };
-}
-
-/** A process that has ended has nothing to say. */
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }
 
 /** Of one processor, between two moments: 200 for two that are busy. */

@@ -9,6 +9,7 @@ import {
   type WindowSize,
 } from "../../ffi/terminal.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import type { RuntimeProcess } from "../oci/runtime.ts";
 
 /** The size of the user's terminal; undefined when neither stdin nor stdout is one. */
 export function terminalSize(): WindowSize | undefined {
@@ -20,6 +21,12 @@ export function terminalSize(): WindowSize | undefined {
     }
   }
   return undefined;
+}
+
+/** The process of a terminal, with the size of the user's. */
+export function withTerminalSize<P extends Pick<RuntimeProcess, "consoleSize">>(process: P): P {
+  const size = terminalSize();
+  return size === undefined ? process : { ...process, consoleSize: { height: size.rows, width: size.columns } };
 }
 
 /**
@@ -71,6 +78,16 @@ export function joinTerminal(master: number, interactive: boolean): JoinedTermin
 }
 
 /** Puts the terminal of stdin into raw mode, until what is returned is called, or devbox exits; undefined: there is none. */
+/**
+ * Joins the terminals (see `joinTerminal`) until all that was printed has been passed on, and `run` is over.
+ * @param run lets the command go on, and waits for its end
+ */
+export async function joinUntilEnd(master: number, interactive: boolean, run: () => Promise<number>): Promise<number> {
+  using joined = joinTerminal(master, interactive);
+  const [status] = await Promise.all([run(), joined.drained]);
+  return status;
+}
+
 export function enterRawMode(): (() => void) | undefined {
   try {
     const before = getTerminalState(0);

@@ -1,6 +1,6 @@
 /** Waiting for the end of a box, whoever sees to it: its monitor, a devbox in the foreground, or nobody any more. */
-import { readFileSync } from "node:fs";
 import type { Context } from "../core/context.ts";
+import { readTextOrNothing } from "../core/read-text.ts";
 import { readBoxRecord } from "../store/box-record.ts";
 import { isWatched } from "../store/box-state.ts";
 import { findBox } from "../store/boxes.ts";
@@ -74,18 +74,10 @@ export async function exitCodeAtEnd(context: Context, store: Store, paths: BoxPa
 /** Of a box that is gone, its last event tells. */
 function lastExitCode(store: Store, id: string): number | undefined {
   for (const path of [eventsPath(store), `${eventsPath(store)}.1`]) {
-    for (const line of readText(path).split("\n").reverse()) {
+    for (const line of readTextOrNothing(path).split("\n").reverse()) {
       const event = line.includes(id) ? parseEvent(line) : undefined;
       if (event?.id === id && event.action === "die") return Number(event.attributes["exitCode"]);
     }
   }
   return undefined;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

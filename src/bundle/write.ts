@@ -1,5 +1,6 @@
 /** The files of a bundle on disk: config.json, the generated files, and the directories of the root file system. */
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { readTextOrNothing } from "../core/read-text.ts";
 import type { RuntimeConfig, RuntimeMount } from "../oci/runtime.ts";
 import { formatRuntimeConfig } from "../oci/runtime-json.ts";
 import { storeError } from "../store/atomic-write.ts";
@@ -51,25 +52,16 @@ function generatedTexts(
   { options, network }: BundleInput,
   hostname: string,
 ): Record<(typeof generatedFiles)[number], string> {
-  const hostFile = options.network === "host" ? readHostText("/etc/hosts") : undefined;
+  const hostFile = options.network === "host" ? readTextOrNothing("/etc/hosts") : undefined;
   const nameservers = options.dns.length > 0 ? options.dns : network.nameservers;
   return {
     hosts: hostsFile({ hostFile, addHosts: options.addHosts, hostname, address: network.address }),
     hostname: `${hostname}\n`,
     "resolv.conf": resolvConf({
-      hostFile: readHostText("/etc/resolv.conf"),
+      hostFile: readTextOrNothing("/etc/resolv.conf"),
       nameservers,
       search: options.dnsSearch,
       options: options.dnsOptions,
     }),
   };
-}
-
-/** A host without the file has a box with an empty one. */
-function readHostText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -1,8 +1,9 @@
 /**
  * What this laptop has, read from a few small files: on the way of every `run`, so nothing is started, awaited or probed.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { os } from "../core/os.ts";
+import { readTextOrNothing } from "../core/read-text.ts";
 import type { HostFacts, IdRange } from "./facts.ts";
 
 /** Where each thing is looked up: a test names its own. */
@@ -28,7 +29,7 @@ export function readHostFacts(
 ): HostFacts {
   const uid = process.geteuid?.() ?? 0;
   const gid = process.getegid?.() ?? 0;
-  const account = findAccount(readText(sources.passwd), uid) ?? askNameService(uid);
+  const account = findAccount(readTextOrNothing(sources.passwd), uid) ?? askNameService(uid);
   const { HOME, PATH } = env;
   const directories = helperDirectories(PATH);
   return {
@@ -37,11 +38,11 @@ export function readHostFacts(
     gid,
     userName: account.name,
     home: HOME || account.home,
-    subuids: parseSubIds(readText(sources.subuid), account.name, uid),
-    subgids: parseSubIds(readText(sources.subgid), account.name, uid),
-    ownUids: uid === 0 ? parseOwnIds(readText(`${sources.maps}/uid_map`)) : [],
-    ownGids: uid === 0 ? parseOwnIds(readText(`${sources.maps}/gid_map`)) : [],
-    ...(uid === 0 ? ownCapabilities(readText(`${sources.maps}/status`)) : {}),
+    subuids: parseSubIds(readTextOrNothing(sources.subuid), account.name, uid),
+    subgids: parseSubIds(readTextOrNothing(sources.subgid), account.name, uid),
+    ownUids: uid === 0 ? parseOwnIds(readTextOrNothing(`${sources.maps}/uid_map`)) : [],
+    ownGids: uid === 0 ? parseOwnIds(readTextOrNothing(`${sources.maps}/gid_map`)) : [],
+    ...(uid === 0 ? ownCapabilities(readTextOrNothing(`${sources.maps}/status`)) : {}),
     helpers: {
       newuidmap: findHelper("newuidmap", directories),
       newgidmap: findHelper("newgidmap", directories),
@@ -119,13 +120,4 @@ function findHelper(name: string, directories: readonly string[]): string | unde
 function isProgram(path: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat?.isFile() === true && (stat.mode & 0o111) !== 0;
-}
-
-/** A file that is missing or closed to us says nothing. */
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

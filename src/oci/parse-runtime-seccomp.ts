@@ -61,7 +61,7 @@ function readRule(place: JsonPlace): SeccompRule {
     names: readNames(member(place, "names")),
     action: readOneOf(member(place, "action"), seccompActions),
     ...optional(place, "errnoRet", readErrno),
-    ...optional(place, "args", (args) => readArray(args, readArgument)),
+    ...optional(place, "args", (args) => readArray(args, readSeccompArgument)),
   };
   checkErrno(place, "errnoRet", rule.action, rule.errnoRet);
   return rule;
@@ -72,7 +72,8 @@ function readNames(place: JsonPlace): readonly string[] {
   return names.length > 0 ? names : fail(place, "expected names of system calls, got an empty list");
 }
 
-function readArgument(place: JsonPlace): SeccompArgument {
+/** The condition of a rule; profiles have the same. */
+export function readSeccompArgument(place: JsonPlace): SeccompArgument {
   const readUint64 = (value: JsonPlace) => readInteger64(value, 0n, infinity64);
   return {
     index: readInteger(member(place, "index"), 0, 5),

@@ -12,13 +12,13 @@ import {
   optional,
   readArray,
   readInteger,
-  readInteger64,
   readOneOf,
   readString,
   readStrings,
 } from "../oci/json.ts";
-import type { Integer64, Seccomp, SeccompArgument, SeccompRule } from "../oci/runtime.ts";
-import { infinity64, seccompActions, seccompOperators } from "../oci/runtime-words.ts";
+import { readSeccompArgument } from "../oci/parse-runtime-seccomp.ts";
+import type { Seccomp, SeccompRule } from "../oci/runtime.ts";
+import { seccompActions } from "../oci/runtime-words.ts";
 import type { SeccompEnvironment } from "./seccomp-profile.ts";
 
 /** What a profile's conditions are held against. */
@@ -70,7 +70,7 @@ function readRule(place: JsonPlace, environment: ProfileEnvironment): SeccompRul
     names: readNames(place),
     action: readOneOf(member(place, "action"), seccompActions),
     ...optional(place, "errnoRet", readErrno),
-    ...optional(place, "args", (each) => readArray(each, readArgument)),
+    ...optional(place, "args", (each) => readArray(each, readSeccompArgument)),
   };
   const includes = readCondition(member(place, "includes"), environment);
   const excludes = readCondition(member(place, "excludes"), environment);
@@ -86,15 +86,6 @@ function readNames(place: JsonPlace): readonly string[] {
   if (name !== undefined && (names ?? []).length > 0) fail(place, "it has both name and names; one of them is enough");
   if (names !== undefined) return names;
   return name === undefined ? expected(member(place, "names"), "a list of system calls") : [name];
-}
-
-function readArgument(place: JsonPlace): SeccompArgument {
-  return {
-    index: readInteger(member(place, "index"), 0, 5),
-    value: readUint64(member(place, "value")),
-    ...optional(place, "valueTwo", readUint64),
-    op: readOneOf(member(place, "op"), seccompOperators),
-  };
 }
 
 /** Of each part of a condition that is there (capabilities, architectures, kernel): which of its values hold here. */
@@ -122,8 +113,4 @@ function isAtLeast(release: string, [major, minor]: readonly [number, number]): 
 
 function readErrno(place: JsonPlace): number {
   return readInteger(place, 0, maxErrno);
-}
-
-function readUint64(place: JsonPlace): Integer64 {
-  return readInteger64(place, 0n, infinity64);
 }

@@ -5,7 +5,7 @@ import { lgetxattr, llistxattr } from "../../../ffi/xattr.ts";
 import { DevboxError, errnoName } from "../../core/errors.ts";
 import { type ByteString, byteString, byteStringOfText, display } from "../byte-string.ts";
 import type { Notes } from "../notes.ts";
-import type { EntryType, Segment, SparseMap, TarEntry, Timestamp } from "../tar/entry.ts";
+import { type EntryType, type Segment, type SparseMap, type TarEntry, toTimestamp } from "../tar/entry.ts";
 import { archiveEnd, entryHeader, paddingOf } from "../tar/write.ts";
 import { nameIn, type Opened, openDirectoryIn, openFileIn, reopen, resolveIn, splitAbsolute } from "./at.ts";
 import { inPath } from "./failure.ts";
@@ -179,7 +179,7 @@ function describe(
     mode: Number(stats.mode) & 0o7777,
     uid: Number(stats.uid),
     gid: Number(stats.gid),
-    mtime: timeOf(stats.mtimeNs),
+    mtime: toTimestamp(stats.mtimeNs),
     deviceMajor: 0,
     deviceMinor: 0,
     dataSize: 0,
@@ -187,13 +187,6 @@ function describe(
     xattrs: noXattrs,
     ...more,
   };
-}
-
-const perSecond = 1_000_000_000n;
-
-function timeOf(mtimeNs: bigint): Timestamp {
-  const nanoseconds = ((mtimeNs % perSecond) + perSecond) % perSecond;
-  return { seconds: Number((mtimeNs - nanoseconds) / perSecond), nanoseconds: Number(nanoseconds) };
 }
 
 function xattrsOf(path: string | Buffer): TarEntry["xattrs"] {

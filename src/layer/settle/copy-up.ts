@@ -6,7 +6,7 @@ import { lgetxattr, llistxattr, lsetxattr } from "../../../ffi/xattr.ts";
 import { errnoName } from "../../core/errors.ts";
 import type { ByteString } from "../byte-string.ts";
 import { overlayPrefix } from "../overlay.ts";
-import type { Timestamp } from "../tar/entry.ts";
+import { type Timestamp, toTimestamp } from "../tar/entry.ts";
 import { impliedMode, impliedTime } from "../tree/lookup.ts";
 import { type MergedDirectory, type MergedView, pathInTree } from "./merged.ts";
 
@@ -23,9 +23,7 @@ export function keepTimes({ view, times }: Settling, path: ByteString): void {
 }
 
 function timeOf(path: string | Buffer): Timestamp {
-  const { mtimeNs } = lstatSync(path, { bigint: true });
-  const nanoseconds = ((mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  return { seconds: Number((mtimeNs - nanoseconds) / 1_000_000_000n), nanoseconds: Number(nanoseconds) };
+  return toTimestamp(lstatSync(path, { bigint: true }).mtimeNs);
 }
 
 export function restoreTimes({ view, times }: Settling): void {

@@ -23,6 +23,14 @@ export interface Timestamp {
   readonly nanoseconds: number;
 }
 
+const perSecond = 1_000_000_000n;
+
+/** A time in nanoseconds, as lstat(2) gives it. */
+export function toTimestamp(nanosecondsSinceEpoch: bigint): Timestamp {
+  const nanoseconds = ((nanosecondsSinceEpoch % perSecond) + perSecond) % perSecond;
+  return { seconds: Number((nanosecondsSinceEpoch - nanoseconds) / perSecond), nanoseconds: Number(nanoseconds) };
+}
+
 export interface TarEntry {
   readonly type: EntryType;
   /** As the archive spells it, neither cleaned nor checked. */

@@ -26,9 +26,8 @@ export async function readExecProcess(
   const process =
     options.process === undefined ? await fromOptions(options, config, warn) : await fromFile(options.process, warn);
   if (process.terminal !== true || process.consoleSize !== undefined) return process;
-  const { terminalSize } = await import("../../../box/terminal.ts");
-  const size = terminalSize();
-  return size === undefined ? process : { ...process, consoleSize: { height: size.rows, width: size.columns } };
+  const { withTerminalSize } = await import("../../../box/terminal.ts");
+  return withTerminalSize(process);
 }
 
 async function fromFile(path: string, warn: (warning: string) => void): Promise<RuntimeProcess> {

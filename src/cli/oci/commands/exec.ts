@@ -89,8 +89,6 @@ export default ({ root, facts, log }: Around) =>
 
 async function waitForEnd({ terminal, launched }: ExecutedProcess): Promise<number> {
   if (terminal === undefined) return await launched.wait();
-  const { joinTerminal } = await import("../../../box/terminal.ts");
-  using joined = joinTerminal(terminal, true);
-  const [status] = await Promise.all([launched.wait(), joined.drained]);
-  return status;
+  const { joinUntilEnd } = await import("../../../box/terminal.ts");
+  return await joinUntilEnd(terminal, true, () => launched.wait());
 }

@@ -1,6 +1,6 @@
 /** devbox oci run: create, start, wait, delete; with --detach only the first two. */
 import { forwardSignals } from "../../../box/signals.ts";
-import { joinTerminal, terminalSize } from "../../../box/terminal.ts";
+import { joinTerminal, withTerminalSize } from "../../../box/terminal.ts";
 import { type CreateContainerRequest, createContainer } from "../../../runtime/create-container.ts";
 import { deleteContainer } from "../../../runtime/delete.ts";
 import type { OpenedBundle } from "../../../runtime/open-bundle.ts";
@@ -68,8 +68,6 @@ async function runToEnd({ root, log: { warn } }: Around, creation: Creation, kee
 /** A terminal has the size of the user's, unless config.json says otherwise. */
 function withSize(bundle: OpenedBundle): OpenedBundle {
   const { process } = bundle.config;
-  const size = process?.terminal === true && process.consoleSize === undefined ? terminalSize() : undefined;
-  if (process === undefined || size === undefined) return bundle;
-  const consoleSize = { height: size.rows, width: size.columns };
-  return { ...bundle, config: { ...bundle.config, process: { ...process, consoleSize } } };
+  if (process?.terminal !== true || process.consoleSize !== undefined) return bundle;
+  return { ...bundle, config: { ...bundle.config, process: withTerminalSize(process) } };
 }
