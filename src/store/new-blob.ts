@@ -1,0 +1,80 @@
+/** A blob that is made here: its digest is known only when all of it is written. */
+import { closeSync, fdatasync, linkSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { errnoName } from "../core/errors.ts";
+import type { Digest } from "../oci/descriptor.ts";
+import { sha256Digest } from "../oci/digest.ts";
+import { randomHex, removeQuietly, storeError } from "./atomic-write.ts";
+import { blobPath } from "./paths.ts";
+import type { Store } from "./types.ts";
+
+export interface NewBlob extends Disposable {
+  /** The growing file: it may be read while it grows. */
+  readonly path: string;
+  /** Bytes. */
+  readonly written: number;
+  /** @throws DevboxError STORE_FULL, STORE_UNUSABLE */
+  append(chunk: Uint8Array): void;
+  /** All is written: bring it to disk. The file keeps its temporary name. */
+  seal(): Promise<{ readonly digest: Digest; readonly size: number }>;
+  /** Give the sealed file its name in `images/blobs`, once something refers to it (a lease). Safe from power loss after `syncBlobs`. */
+  commit(): void;
+}
+
+/** Disposing removes what has no name; prune removes what a killed process leaves. */
+export function openNewBlob(store: Store): NewBlob {
+  const path = join(store.ingest, `.tmp-${randomHex(8)}`);
+  const step = "store a new blob";
+  const fd = attempt(step, () => openSync(path, "wx+", 0o600));
+  const hasher = new Bun.CryptoHasher("sha256");
+  let written = 0;
+  let digest: Digest | undefined;
+  return {
+    path,
+    get written() {
+      return written;
+    },
+    append(chunk) {
+      attempt(step, () => {
+        for (let done = 0; done < chunk.byteLength; ) done += writeSync(fd, chunk, done);
+      });
+      hasher.update(chunk);
+      written += chunk.byteLength;
+    },
+    async seal() {
+      await promisify(fdatasync)(fd).catch((error: unknown) => {
+        throw storeError(error, step);
+      });
+      digest ??= sha256Digest(hasher.digest("hex"));
+      return { digest, size: written };
+    },
+    commit() {
+      if (digest !== undefined) giveName(path, blobPath(store, digest), step);
+    },
+    [Symbol.dispose]() {
+      closeSync(fd);
+      removeQuietly(path);
+    },
+  };
+}
+
+/** The same content may be there already. */
+function giveName(temporary: string, final: string, step: string): void {
+  attempt(step, () => {
+    mkdirSync(dirname(final), { recursive: true, mode: 0o700 });
+    try {
+      linkSync(temporary, final);
+    } catch (error) {
+      if (errnoName(error) !== "EEXIST") throw error;
+    }
+  });
+}
+
+function attempt<T>(step: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw storeError(error, step);
+  }
+}
