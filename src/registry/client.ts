@@ -1,12 +1,12 @@
 /**
- * The distribution-spec client: manifests and blobs of one repository, by pull.
+ * The distribution-spec client: manifests, blobs and referrers of one repository, by pull and by push.
  *
- * Promises: what is small comes verified; what is large comes as a stream of bounded memory that survives broken
+ * Promises: what is small comes verified; what is large comes and goes as a stream of bounded memory that survives broken
  * connections; secrets go only to whom they belong, and into no message. Never writes to disk, never parses images.
  */
 import type { Context } from "../core/context.ts";
 import { version } from "../core/version.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
+import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import { type BlobRequest, type BlobStream, fetchBlob, fetchSmallBlob } from "./blob.ts";
 import type { Credentials } from "./credentials.ts";
 import { defaultTimeouts, type HttpClient, type HttpTimeouts } from "./http-client.ts";
@@ -14,6 +14,7 @@ import { type FetchedManifest, fetchManifest, resolveManifest } from "./manifest
 import { proxyFor } from "./proxy.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
 import { createSession } from "./session.ts";
+import type { Pushed, UploadContent, UploadOptions } from "./upload.ts";
 
 export interface RegistryClientOptions {
   /** As in the reference: `docker.io`, `127.0.0.1:5000`. */
@@ -22,6 +23,8 @@ export interface RegistryClientOptions {
   readonly repository: string;
   /** false: any certificate, and plain http to any host. */
   readonly tlsVerify: boolean;
+  /** What tokens are asked for. Default: pull. */
+  readonly access?: "pull" | "push";
   /** Instead of those in the user's files. */
   readonly credentials?: Credentials;
   readonly retry?: RetryPolicy;
@@ -37,6 +40,28 @@ export interface RegistryClient extends AsyncDisposable {
   fetchBlob(descriptor: Descriptor, request?: BlobRequest): Promise<BlobStream>;
   /** A blob of at most `maxBytes` (4 MiB), verified. */
   fetchSmallBlob(descriptor: Descriptor, maxBytes?: number): Promise<Uint8Array>;
+  /** Is the blob in this repository? One HEAD. */
+  hasBlob(descriptor: Descriptor): Promise<boolean>;
+  /**
+   * See to it that the blob is in this repository. Wants `access: "push"`.
+   * @throws DIGEST_MISMATCH, SIZE_MISMATCH where the content is not what its descriptor says; nothing is stored then.
+   */
+  pushBlob(content: UploadContent, options?: UploadOptions): Promise<Pushed>;
+  /**
+   * Store a manifest or index whose blobs and manifests are there. Wants `access: "push"`.
+   * `subject`: the registry lists it among the referrers of its subject; false: `putReferrersTag` is for the caller to call.
+   */
+  putManifest(
+    tagOrDigest: string,
+    bytes: Uint8Array,
+    mediaType: string,
+  ): Promise<{ readonly digest: Digest; readonly subject: boolean }>;
+  /** Manifests that name `subject` as theirs, by the referrers API or its tag; of one artifact type where that is given. */
+  referrers(subject: Digest, artifactType?: string): Promise<readonly Descriptor[]>;
+  /** Add to the tag that lists the referrers of `subject` where a registry has no API for it. Wants `access: "push"`. */
+  putReferrersTag(subject: Digest, referrer: Descriptor): Promise<void>;
+  /** All tags of this repository. */
+  listTags(): Promise<readonly string[]>;
   /** Ends the connections, and with them what is under way. */
   close(): Promise<void>;
 }
@@ -63,6 +88,15 @@ export function createRegistryClient(context: Context, options: RegistryClientOp
     fetchManifest: (wanted) => fetchManifest(session, wanted),
     fetchBlob: (descriptor, request = { offset: 0 }) => fetchBlob(session, descriptor, request),
     fetchSmallBlob: (descriptor, maxBytes = SMALL_BLOB_BYTES) => fetchSmallBlob(session, descriptor, maxBytes),
+    hasBlob: async (descriptor) => (await import("./upload.ts")).hasBlob(session, descriptor),
+    pushBlob: async (content, options = {}) => (await import("./upload.ts")).pushBlob(session, content, options),
+    putManifest: async (tagOrDigest, bytes, mediaType) =>
+      (await import("./push-manifest.ts")).putManifest(session, tagOrDigest, bytes, mediaType),
+    referrers: async (subject, artifactType) =>
+      (await import("./referrers.ts")).listReferrers(session, subject, artifactType),
+    putReferrersTag: async (subject, referrer) =>
+      (await import("./referrers-tag.ts")).putReferrersTag(session, subject, referrer),
+    listTags: async () => (await import("./tags.ts")).listTags(session),
     close: client.close,
     [Symbol.asyncDispose]: client.close,
   };
