@@ -9,14 +9,17 @@ import type { Credentials } from "./credentials.ts";
 import { isAllowedUrl } from "./endpoint.ts";
 import type { HttpRequest, HttpResponse } from "./http-client.ts";
 import { responseError } from "./response-error.ts";
+import { mergeScopes } from "./scope.ts";
 import { basicAuthorization, readToken, type Token, type TokenScope, tokenRequest } from "./token.ts";
 import { type Answer, createTokenCache } from "./token-cache.ts";
 import { refusedUrl } from "./transport-error.ts";
 
 export interface AuthenticatorOptions {
   readonly registry: string;
-  /** For challenges that name no scope: `repository:library/alpine:pull`. */
+  /** For challenges that name no scope: `repository:library/alpine:pull`. "": none. */
   readonly defaultScope: string;
+  /** Asked for beside what a challenge names: a registry asks for pull first and for push later. */
+  readonly neededScopes: readonly string[];
   readonly tlsVerify: boolean;
   readonly findCredentials: () => Promise<Credentials | undefined>;
   /** Sends to token servers: with retries and redirects, without authentication of its own. */
@@ -24,13 +27,20 @@ export interface AuthenticatorOptions {
 }
 
 export interface Authenticator {
-  /** What to send unasked: what the last challenge led to. undefined: nothing was asked for yet. */
-  current(): Promise<string | undefined>;
+  /**
+   * What to send unasked: what the last challenge led to. undefined: nothing was asked for yet.
+   * @param extraScopes for this request only
+   */
+  current(extraScopes?: readonly string[]): Promise<string | undefined>;
   /**
    * What to send after a 401, given its WWW-Authenticate headers and the authorization that was refused.
    * undefined: there is nothing else to try. @throws REGISTRY_AUTH where a login is wanted and there is none.
    */
-  answer(headers: readonly string[], refused: string | undefined): Promise<Answer | undefined>;
+  answer(
+    headers: readonly string[],
+    refused: string | undefined,
+    extraScopes?: readonly string[],
+  ): Promise<Answer | undefined>;
 }
 
 export function createAuthenticator(context: Context, options: AuthenticatorOptions): Authenticator {
@@ -46,15 +56,17 @@ export function createAuthenticator(context: Context, options: AuthenticatorOpti
   );
   const basic = async (): Promise<string> => basicFor(await findOnce(), options.registry, step);
   return {
-    current: async () => {
+    current: async (extraScopes = []) => {
       if (last === undefined) return undefined;
-      return last === "basic" ? basic() : (await tokenFor(last, undefined)).authorization;
+      return last === "basic" ? basic() : (await tokenFor(withScopes(last, extraScopes), undefined)).authorization;
     },
-    answer: async (headers, refused) => {
+    answer: async (headers, refused, extraScopes = []) => {
       const challenges = parseChallenges(headers);
       if (challenges.length === 0) return undefined;
-      last = choose(challenges, options, step);
-      if (last !== "basic") return tokenFor(last, refused);
+      const chosen = choose(challenges, options, step);
+      // A challenge to a request with extra scopes may name them: they are not for the requests that follow.
+      last = chosen === "basic" || extraScopes.length === 0 ? chosen : (last ?? withDefaultScope(chosen, options));
+      if (chosen !== "basic") return tokenFor(withScopes(chosen, extraScopes), refused);
       const authorization = await basic();
       return authorization === refused ? undefined : { authorization, isFresh: true };
     },
@@ -84,7 +96,7 @@ function basicFor(credentials: Credentials | undefined, registry: string, step: 
     credentials === undefined
       ? "it wants a login, and no credentials are stored for it"
       : `it wants a password, and ${credentials.source} has an identity token`;
-  const hint = `log in: docker login ${registry}, or podman login ${registry}`;
+  const hint = `log in: devbox login ${registry}`;
   throw new DevboxError("REGISTRY_AUTH", { step, because, hint });
 }
 
@@ -105,5 +117,14 @@ function readScope({ parameters }: Challenge, options: AuthenticatorOptions, ste
     throw new DevboxError("REGISTRY_AUTH", { step, because: "its challenge names a realm that is not a URL" });
   }
   if (!isAllowedUrl(realm, options.tlsVerify)) throw refusedUrl(realm, step, "the token server has no TLS");
-  return { realm, service: parameters.get("service"), scope: parameters.get("scope") || options.defaultScope };
+  const scope = parameters.get("scope") || options.defaultScope;
+  return withScopes({ realm, service: parameters.get("service"), scope }, options.neededScopes);
+}
+
+function withScopes(wanted: TokenScope, scopes: readonly string[]): TokenScope {
+  return scopes.length === 0 ? wanted : { ...wanted, scope: mergeScopes([wanted.scope, ...scopes]) };
+}
+
+function withDefaultScope(wanted: TokenScope, { defaultScope }: AuthenticatorOptions): TokenScope {
+  return { ...wanted, scope: defaultScope };
 }

@@ -1,11 +1,21 @@
 /** HTTP as the registry client needs it: types only, so that all but `http.ts` stay free of undici. */
 
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** Content that is made while it is sent. */
+export interface StreamBody {
+  /** Bytes: a stream that gives more or fewer breaks the exchange. */
+  readonly length: number;
+  /** From its first byte; called again for every further try. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
 export interface HttpRequest {
-  readonly method: "GET" | "HEAD" | "POST";
+  readonly method: HttpMethod;
   readonly url: URL;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array | StreamBody;
 }
 
 export interface HttpResponse {
@@ -32,11 +42,18 @@ export interface HttpTimeouts {
   readonly connectMs: number;
   /** From the request to the end of the response's headers. */
   readonly headersMs: number;
-  /** Without a byte of the body, while somebody reads it. */
+  /** Without a byte of the body, while somebody reads it; or while it is sent, without a byte that is taken. */
   readonly bodyStallMs: number;
+  /** As `headersMs`, for requests with content: a registry may hash or copy all of it before it answers. */
+  readonly uploadAnswerMs: number;
 }
 
-export const defaultTimeouts: HttpTimeouts = { connectMs: 10_000, headersMs: 30_000, bodyStallMs: 30_000 };
+export const defaultTimeouts: HttpTimeouts = {
+  connectMs: 10_000,
+  headersMs: 30_000,
+  bodyStallMs: 30_000,
+  uploadAnswerMs: 300_000,
+};
 
 /** What is trusted beside the public CAs, and who we are. PEM. */
 export interface TlsSettings {

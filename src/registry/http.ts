@@ -12,6 +12,7 @@ import undiciRequest from "undici-http/lib/api/api-request.js";
 import Agent from "undici-http/lib/dispatcher/agent.js";
 import { DevboxError } from "../core/errors.ts";
 import type { HttpClient, HttpRequest, HttpResponse, HttpTimeouts, TlsSettings } from "./http-client.ts";
+import { openRequestBody } from "./request-body.ts";
 import { TransportFailure } from "./transport-error.ts";
 
 export interface HttpOptions {
@@ -38,7 +39,7 @@ export function createHttpClient(options: HttpOptions): HttpClient {
     send: async (request, signal) => {
       const proxy = options.proxyFor(request.url);
       const dispatcher = await dispatcherFor(request.url, proxy);
-      return sendThrough(dispatcher, request, signal).catch((error) => {
+      return sendThrough(dispatcher, request, options.timeouts, signal).catch((error) => {
         throw new TransportFailure(request.url, error, proxy);
       });
     },
@@ -88,15 +89,22 @@ async function secureOptions(settings: TlsSettings): Promise<{
   }
 }
 
-async function sendThrough(dispatcher: Dispatcher, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+async function sendThrough(
+  dispatcher: Dispatcher,
+  request: HttpRequest,
+  timeouts: HttpTimeouts,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
   const { url } = request;
+  const sent = request.body === undefined ? undefined : openRequestBody(request.body, timeouts.bodyStallMs);
   const response = await undiciRequest.call(dispatcher, {
     origin: url.origin,
     path: url.pathname + url.search,
     method: request.method,
-    headers: request.headers,
-    body: request.body ?? null,
-    signal,
+    headers: { ...request.headers, ...sent?.headers },
+    body: sent?.body ?? null,
+    signal: sent === undefined ? signal : AbortSignal.any([signal, sent.stalled]),
+    ...(sent === undefined ? {} : { headersTimeout: timeouts.uploadAnswerMs }),
   });
   const { body, headers } = response;
   const headerValues = (name: string): readonly string[] => {

@@ -31,7 +31,7 @@ function errorKind(status: number, diagnostics: readonly Diagnostic[]): ErrorCod
 
 function hintFor(kind: ErrorCode, status: number): string | undefined {
   if (kind === "REGISTRY_AUTH") {
-    return "check the spelling: docker.io, ghcr.io and others answer this for images that do not exist as well; for a private image, log in with docker login or podman login";
+    return "check the spelling: docker.io, ghcr.io and others answer this for images that do not exist as well; for a private image, log in: devbox login REGISTRY";
   }
   if (status === 429) return "wait a while; most registries allow more to those who log in";
   return status >= 500 ? "the registry has a problem; try again later" : undefined;

@@ -8,7 +8,7 @@ import { bufferBody } from "./body.ts";
 import type { Credentials } from "./credentials.ts";
 import { candidateEndpoints } from "./endpoint.ts";
 import { type Contact, createContact } from "./first-contact.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "./http-client.ts";
+import type { HttpClient, HttpMethod, HttpRequest, HttpResponse } from "./http-client.ts";
 import { sendFollowing } from "./redirect.ts";
 import { backoffMs, isTransientStatus, parseRetryAfter, pause, type RetryPolicy } from "./retry.ts";
 import { MAX_TOKEN_ANSWER_BYTES } from "./token.ts";
@@ -16,7 +16,9 @@ import { interrupted, isTransient, TransportFailure, transportError } from "./tr
 
 export interface SessionOptions {
   readonly registry: string;
+  /** "": none; the registry itself is asked, to see whether a login is good. */
   readonly repository: string;
+  readonly access: "pull" | "push";
   readonly tlsVerify: boolean;
   readonly retry: RetryPolicy;
   readonly userAgent: string;
@@ -25,14 +27,20 @@ export interface SessionOptions {
 }
 
 export interface SessionRequest {
-  readonly method: "GET" | "HEAD";
-  /** Below the registry's root, `v2/…`; or anywhere, then without authentication. */
+  readonly method: HttpMethod;
+  /**
+   * A string: below the registry's root, `v2/…`, or the URL of a place that the registry has named, authenticated where that
+   * is on the registry's own origin. A URL: anywhere, without authentication.
+   */
   readonly target: string | URL;
   readonly headers: Readonly<Record<string, string>>;
   /** For errors: `fetch blob sha256:…`. */
   readonly step: string;
   /** Read the body of a success as a part of the exchange, so that a broken one is tried again; at most so many bytes. */
   readonly bufferBytes?: number;
+  readonly body?: NonNullable<HttpRequest["body"]>;
+  /** Beside the repository's own: `repository:other/app:pull`. */
+  readonly extraScopes?: readonly string[];
 }
 
 export interface Session {
@@ -40,38 +48,46 @@ export interface Session {
   readonly options: SessionOptions;
   /** @throws DevboxError for what got no answer at all. */
   send(request: SessionRequest): Promise<HttpResponse>;
+  /** One try, for what must not be repeated as it is. @throws TransportFailure for what got no answer. */
+  sendOnce(request: SessionRequest): Promise<HttpResponse>;
 }
 
 type Exchange = (request: HttpRequest, step: string) => Promise<HttpResponse>;
 
 export function createSession(context: Context, options: SessionOptions): Session {
-  const { registry, repository, retry, tlsVerify } = options;
+  const { access, registry, repository, retry, tlsVerify } = options;
   const exchange = createExchange(context, options);
+  const scope = repository === "" ? "" : `repository:${repository}:${access === "push" ? "pull,push" : "pull"}`;
   const authenticator = createAuthenticator(context, {
     registry,
-    defaultScope: `repository:${repository}:pull`,
+    defaultScope: scope,
+    neededScopes: access === "push" ? [scope] : [],
     tlsVerify,
     findCredentials: options.findCredentials,
     send: (request, step) =>
       sendRetrying(context, retry, step, async () =>
-        bufferSuccess(await exchange(request, step), MAX_TOKEN_ANSWER_BYTES, step),
+        bufferSuccess(await exchange.toTokenServer(request, step), MAX_TOKEN_ANSWER_BYTES, step),
       ),
   });
   let contact: Contact | undefined;
+  const sendOnce = async (wanted: SessionRequest): Promise<HttpResponse> => {
+    const { target, step, bufferBytes, extraScopes, ...rest } = wanted;
+    if (typeof target !== "string") {
+      return bufferSuccess(await exchange.anywhere({ ...rest, url: target }, step), bufferBytes, step);
+    }
+    contact ??= createContact(candidateEndpoints(registry, tlsVerify), (request) => exchange.anywhere(request, step));
+    const response = await contact((endpoint) => {
+      const request = { ...rest, url: new URL(target, endpoint) };
+      if (request.url.origin !== endpoint.origin) return exchange.anywhere(request, step);
+      return sendAuthenticated(authenticator, request, extraScopes, (signed) => exchange.anywhere(signed, step));
+    });
+    return bufferSuccess(response, bufferBytes, step);
+  };
   return {
     context,
     options,
-    send: async ({ target, step, bufferBytes, ...rest }) => {
-      const sendOnce = async (): Promise<HttpResponse> => {
-        if (typeof target !== "string") return exchange({ ...rest, url: target }, step);
-        contact ??= createContact(candidateEndpoints(registry, tlsVerify), (request) => exchange(request, step));
-        return contact((endpoint) => {
-          const request = { ...rest, url: new URL(target, endpoint) };
-          return sendAuthenticated(authenticator, request, (signed) => exchange(signed, step));
-        });
-      };
-      return sendRetrying(context, retry, step, async () => bufferSuccess(await sendOnce(), bufferBytes, step));
-    },
+    send: (request) => sendRetrying(context, retry, request.step, () => sendOnce(request)),
+    sendOnce,
   };
 }
 
@@ -83,28 +99,36 @@ async function bufferSuccess(
   return maxBytes === undefined || response.status !== 200 ? response : bufferBody(response, maxBytes, step);
 }
 
-/** Send and follow redirects. A POST carries a secret in its body, so it goes where it was sent and nowhere else. */
-function createExchange(context: Context, { client, tlsVerify, userAgent }: SessionOptions): Exchange {
-  return (request, step) => {
-    const named = { ...request, headers: { ...request.headers, "user-agent": userAgent } };
-    if (named.method === "POST") return client.send(named, context.signal);
-    return sendFollowing(client, named, { tlsVerify, signal: context.signal, step });
-  };
+function createExchange(
+  context: Context,
+  { client, tlsVerify, userAgent }: SessionOptions,
+): { readonly anywhere: Exchange; readonly toTokenServer: Exchange } {
+  const named = (request: HttpRequest): HttpRequest => ({
+    ...request,
+    headers: { ...request.headers, "user-agent": userAgent },
+  });
+  const anywhere: Exchange = (request, step) =>
+    sendFollowing(client, named(request), { tlsVerify, signal: context.signal, step });
+  // A POST to a token server carries a secret in its body, so it goes where it was sent and nowhere else.
+  const toTokenServer: Exchange = (request, step) =>
+    request.method === "POST" ? client.send(named(request), context.signal) : anywhere(request, step);
+  return { anywhere, toTokenServer };
 }
 
 /** Send, and answer 401 as long as there is something new to say: a cached token may be stale, a fresh one may not. */
 async function sendAuthenticated(
   authenticator: Authenticator,
   request: HttpRequest,
+  extraScopes: readonly string[] | undefined,
   send: (request: HttpRequest) => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
-  let authorization = await authenticator.current();
+  let authorization = await authenticator.current(extraScopes);
   for (let isFinal = false; ; ) {
     const headers = authorization === undefined ? request.headers : { ...request.headers, authorization };
     const response = await send({ ...request, headers });
     // A 401 of a storage host that a redirect led to is not the registry's.
     if (response.status !== 401 || isFinal || response.url.origin !== request.url.origin) return response;
-    const answer = await authenticator.answer(response.headerValues("www-authenticate"), authorization);
+    const answer = await authenticator.answer(response.headerValues("www-authenticate"), authorization, extraScopes);
     if (answer === undefined) return response;
     await response.discard();
     authorization = answer.authorization;

@@ -46,7 +46,7 @@ export function tokenRequest(wanted: TokenScope, credentials: Credentials | unde
 function refreshRequest(wanted: TokenScope, identityToken: string): HttpRequest {
   const form = new URLSearchParams({ grant_type: "refresh_token", client_id: "devbox" });
   if (wanted.service !== undefined) form.set("service", wanted.service);
-  form.set("scope", wanted.scope);
+  if (wanted.scope !== "") form.set("scope", wanted.scope);
   form.set("refresh_token", identityToken);
   const headers = { accept: "application/json", "content-type": "application/x-www-form-urlencoded" };
   return { method: "POST", url: wanted.realm, headers, body: form.toString() };

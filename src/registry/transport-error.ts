@@ -16,6 +16,7 @@ const unreachable: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: "did not accept the connection in time",
   UND_ERR_HEADERS_TIMEOUT: "accepted the request but did not answer in time",
   UND_ERR_BODY_TIMEOUT: "stopped sending in the middle of the answer",
+  DEVBOX_SEND_STALLED: "stopped taking what is sent to it",
 };
 
 /** Codes of OpenSSL's certificate checks (X509_STORE_CTX_get_error(3), without the X509_V_ERR prefix) and of its records. */
@@ -51,6 +52,7 @@ const transientCodes: ReadonlySet<string> = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
   "UND_ERR_HEADERS_TIMEOUT",
   "UND_ERR_BODY_TIMEOUT",
+  "DEVBOX_SEND_STALLED",
 ]);
 
 export function isTransient(failure: TransportFailure): boolean {

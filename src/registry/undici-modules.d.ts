@@ -4,7 +4,10 @@ declare module "undici-http/lib/api/api-request.js" {
   import type { Dispatcher } from "undici-http";
   export default function request(
     this: Dispatcher,
-    options: Dispatcher.RequestOptions,
+    // Any iterable will do as a body (lib/core/request.js), which the package's own types do not say.
+    options: Omit<Dispatcher.RequestOptions, "body"> & {
+      readonly body: string | Uint8Array | AsyncIterable<Uint8Array> | null;
+    },
   ): Promise<Dispatcher.ResponseData>;
 }
 

@@ -9,7 +9,7 @@ import type { RetryPolicy } from "../../src/registry/retry.ts";
 export const quickRetry: RetryPolicy = { attempts: 3, baseMs: 1, maxMs: 4, retryAfterMaxMs: 2_000 };
 
 /** For tests of time-outs only: short enough to wait for, long enough for a busy machine not to run into. */
-export const shortTimeouts: HttpTimeouts = { connectMs: 5_000, headersMs: 400, bodyStallMs: 400 };
+export const shortTimeouts: HttpTimeouts = { connectMs: 5_000, headersMs: 400, bodyStallMs: 400, uploadAnswerMs: 400 };
 
 export interface RecordingContext extends Context {
   /** One line a message, fields included. */

@@ -200,7 +200,7 @@ describe("basic", () => {
       "REGISTRY_AUTH",
       "it wants a login, and no credentials are stored for it",
     ]);
-    expect(error.hint).toContain(`docker login ${registry.host}`);
+    expect(error.hint).toBe(`log in: devbox login ${registry.host}`);
   });
 
   test("a wrong password is tried once", async () => {

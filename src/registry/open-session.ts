@@ -1,0 +1,68 @@
+/** A session with all that it needs from this machine: credentials, CAs, proxies, time-outs. Each is loaded when it is needed. */
+import type { Context } from "../core/context.ts";
+import { version } from "../core/version.ts";
+import type { Credentials } from "./credentials.ts";
+import { defaultTimeouts, type HttpClient, type HttpTimeouts } from "./http-client.ts";
+import { proxyFor } from "./proxy.ts";
+import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
+import { createSession, type Session } from "./session.ts";
+
+export interface RegistryClientOptions {
+  /** As in the reference: `docker.io`, `127.0.0.1:5000`. */
+  readonly registry: string;
+  /** `library/alpine`. */
+  readonly repository: string;
+  /** false: any certificate, and plain http to any host. */
+  readonly tlsVerify: boolean;
+  /** What tokens are asked for. Default: pull. */
+  readonly access?: "pull" | "push";
+  /** Instead of those in the user's files. */
+  readonly credentials?: Credentials;
+  readonly retry?: RetryPolicy;
+  readonly timeouts?: HttpTimeouts;
+}
+
+export interface OpenSession {
+  readonly session: Session;
+  /** Ends the connections, and with them what is under way. */
+  close(): Promise<void>;
+}
+
+/** Nothing is sent, and undici not loaded, before the first request. */
+export function openSession(context: Context, options: RegistryClientOptions): OpenSession {
+  const { access = "pull", credentials, registry, repository, tlsVerify } = options;
+  const client = lazyHttpClient(context, options);
+  const session = createSession(context, {
+    registry,
+    repository,
+    access,
+    tlsVerify,
+    retry: options.retry ?? defaultRetryPolicy,
+    userAgent: `devbox/${version}`,
+    client,
+    // What most pulls do not need is loaded when it is: undici and the rest cost milliseconds, and a pull may take few.
+    findCredentials: async () =>
+      credentials ?? (await import("./credentials.ts")).findCredentials(context, registry, repository),
+  });
+  return { session, close: client.close };
+}
+
+/** undici costs 6 ms to load, so it waits for the first request. */
+function lazyHttpClient(context: Context, { registry, timeouts, tlsVerify }: RegistryClientOptions): HttpClient {
+  let loaded: Promise<HttpClient> | undefined;
+  const load = async (): Promise<HttpClient> => {
+    const { createHttpClient } = await import("./http.ts");
+    return createHttpClient({
+      timeouts: timeouts ?? defaultTimeouts,
+      loadTls: async () => (await import("./tls-settings.ts")).loadTlsSettings(context, registry, tlsVerify),
+      proxyFor: (url) => proxyFor(url, context.env),
+    });
+  };
+  return {
+    send: async (request, signal) => {
+      loaded ??= load();
+      return (await loaded).send(request, signal);
+    },
+    close: async () => (await loaded)?.close(),
+  };
+}
