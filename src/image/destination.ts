@@ -6,7 +6,7 @@
  * name before it is whole: an interrupted copy leaves no half tag and no half file.
  */
 import type { ProgressTask } from "../core/context.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
+import type { Descriptor, Digest } from "../oci/descriptor.ts";
 
 /** What a destination can hold. The engine (copy-image.ts) makes what is not so into what is. */
 export interface DestinationForm {
@@ -16,8 +16,12 @@ export interface DestinationForm {
   readonly layers: "any" | "plain";
   /** Layers that come uncompressed are packed on their way: registries are fed from archives. */
   readonly packsPlainLayers: boolean;
+  /** Layers that registries may not keep stay where their `urls` say (image-spec layer.md "Non-Distributable Layers"). */
+  readonly leavesForeignLayers: boolean;
   /** false: one image, never an index. */
   readonly indexes: boolean;
+  /** How many `putBlob` may run at a time. 1: they come in the order of the manifest, so that equal images make equal archives. */
+  readonly blobsAtOnce: number;
 }
 
 export interface BlobContent {
@@ -40,6 +44,8 @@ export interface ImageDestination extends AsyncDisposable {
   /** For messages: `127.0.0.1:5000/debian:12`, `oci:/path`. */
   readonly label: string;
   readonly form: DestinationForm;
+  /** Bytes of a blob that is known to be there already; undefined: `putBlob` finds out. */
+  sizeOf(digest: Digest): number | undefined;
   /** @throws DevboxError DIGEST_MISMATCH when the content is not what its descriptor says; what writing throws */
   putBlob(content: BlobContent, task: ProgressTask): Promise<"copied" | "there" | "mounted">;
   /**
@@ -47,6 +53,6 @@ export interface ImageDestination extends AsyncDisposable {
    * says, archives and layouts list it under `names` (none: without a name).
    */
   putManifest(content: ManifestContent, names: readonly string[] | undefined): Promise<void>;
-  /** All is there. Disposing without it takes back what can be taken back. */
+  /** All is there, of several images too. Disposing without it takes back what can be taken back. */
   commit(): Promise<void>;
 }

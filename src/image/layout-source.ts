@@ -16,6 +16,11 @@ export function openLayoutSource(tree: FileTree, name: string | undefined): Imag
     const bytes = await requireFile(tree, "index.json", MAX_MANIFEST_BYTES, hint);
     return chooseImage(parseIndex(bytes, undefined, `read index.json of ${tree.label}`).manifests, name, tree.label);
   };
+  return openLayoutBlobs(tree, resolve);
+}
+
+/** As `openLayoutSource`, where the image is known otherwise than by its name in `index.json`. */
+export function openLayoutBlobs(tree: FileTree, resolve: () => Promise<Descriptor>): ImageSource {
   const readBlob = async (descriptor: Descriptor, maxBytes: number): Promise<Uint8Array> => {
     const bytes = await requireFile(tree, blobName(descriptor), maxBytes);
     verifyContent(bytes, descriptor, `read ${blobName(descriptor)} of ${tree.label}`);

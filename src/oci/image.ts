@@ -14,7 +14,9 @@ export interface Manifest {
 export interface Index {
   readonly schemaVersion: 2;
   readonly mediaType: string;
+  readonly artifactType?: string;
   readonly manifests: readonly Descriptor[];
+  readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -39,6 +41,10 @@ export interface ImageExecution {
   readonly Labels?: Readonly<Record<string, string>>;
   readonly StopSignal?: string;
   readonly Healthcheck?: ImageHealthcheck;
+  /** docker's SHELL: what runs lines of text; default `["/bin/sh", "-c"]`. */
+  readonly Shell?: readonly string[];
+  /** docker's ONBUILD: instructions for those who build on this image. */
+  readonly OnBuild?: readonly string[];
 }
 
 /** docker's HEALTHCHECK (moby image/spec/v1.2.md); durations in nanoseconds, 0: the default. */

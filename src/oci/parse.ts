@@ -31,19 +31,37 @@ export type ManifestDocument =
 /**
  * Read what a registry or layout answered for a reference: an image manifest or an index.
  * `mediaType`: from Content-Type or the descriptor; undefined or generic (`application/json`): judged by the content.
- * @throws BAD_MANIFEST naming the place; UNSUPPORTED_MEDIA_TYPE naming the type.
+ * @throws BAD_MANIFEST naming the place; UNSUPPORTED_MEDIA_TYPE naming the type, of a config or layer too.
  */
 export function parseManifestDocument(
   bytes: Uint8Array,
   mediaType?: string,
   step = "read image manifest",
 ): ManifestDocument {
+  const document = parseAnyManifest(bytes, mediaType, step);
+  if (document.kind === "manifest") requireImage(document.manifest);
+  return document;
+}
+
+/**
+ * As `parseManifestDocument`, whatever its config and layers are: also an artifact (image-spec manifest.md "Guidelines for
+ * Artifact Usage"). For who copies and lists without understanding.
+ */
+export function parseAnyManifest(
+  bytes: Uint8Array,
+  mediaType?: string,
+  step = "read image manifest",
+): ManifestDocument {
   const root = parseJson(bytes, { code: "BAD_MANIFEST", step }, MAX_MANIFEST_BYTES);
   const type = documentType(root, mediaType);
-  if (type === mediaTypes.ociIndex || type === mediaTypes.dockerManifestList) {
-    return { kind: "index", index: readIndex(root, type) };
-  }
+  if (indexTypes.includes(type)) return { kind: "index", index: readIndex(root, type) };
   return { kind: "manifest", manifest: readManifest(root, type) };
+}
+
+/** @throws UNSUPPORTED_MEDIA_TYPE naming what is none of an image's */
+function requireImage({ config, layers }: Manifest): void {
+  checkConfigMediaType(config.mediaType);
+  for (const { mediaType } of layers) layerFormat(mediaType);
 }
 
 /** Read an image manifest; an index, an artifact (a config that is no image's) or an unknown layer type is refused by name. */
@@ -88,7 +106,7 @@ function documentType(root: JsonPlace, header: string | undefined): string {
 }
 
 function readManifest(root: JsonPlace, mediaType: string): Manifest {
-  const manifest: Manifest = {
+  return {
     schemaVersion: 2,
     mediaType,
     ...optional(root, "artifactType", readString),
@@ -97,16 +115,15 @@ function readManifest(root: JsonPlace, mediaType: string): Manifest {
     ...optional(root, "subject", readDescriptor),
     ...optional(root, "annotations", readStringMap),
   };
-  checkConfigMediaType(manifest.config.mediaType);
-  for (const layer of manifest.layers) layerFormat(layer.mediaType);
-  return manifest;
 }
 
 function readIndex(root: JsonPlace, mediaType: string): Index {
   return {
     schemaVersion: 2,
     mediaType,
+    ...optional(root, "artifactType", readString),
     manifests: readArray(member(root, "manifests"), readDescriptor),
+    ...optional(root, "subject", readDescriptor),
     ...optional(root, "annotations", readStringMap),
   };
 }
