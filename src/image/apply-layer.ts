@@ -4,7 +4,7 @@ import { DevboxError } from "../core/errors.ts";
 import type { Compression, WorkerReply } from "../layer/protocol.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import type { BlobFeed } from "./blob-feed.ts";
-import type { WorkerPool } from "./worker-pool.ts";
+import type { Worker, WorkerPool } from "./worker-pool.ts";
 
 export type Applied = Extract<WorkerReply, { kind: "applied" }>;
 
@@ -13,7 +13,8 @@ export interface ApplyRequest {
   readonly label: string;
   readonly feed: BlobFeed;
   readonly compression: Compression;
-  readonly diffId: Digest;
+  /** undefined: it is new, and told what it is. */
+  readonly diffId: Digest | undefined;
   /** Existing empty directory. */
   readonly target: string;
 }
@@ -47,39 +48,39 @@ export async function applyLayer(context: Context, pool: WorkerPool, request: Ap
   }
 }
 
-function applyInWorker(context: Context, pool: WorkerPool, request: ApplyRequest): Promise<Applied> {
+/** As `applyLayer`, of content that is made here: no download will say what was wrong. */
+export function applyInWorker(context: Context, pool: WorkerPool, request: ApplyRequest): Promise<Applied> {
   const { feed, label, compression, diffId, target } = request;
+  const { sizeBytes } = feed;
   return pool.use(async (worker) => {
     context.signal.throwIfAborted();
-    const maxBytes = maxUncompressedBytes(feed.sizeBytes, compression);
-    worker.send({
-      kind: "apply",
-      label,
-      blob: feed.path,
-      compression,
-      target,
-      diffId,
-      sizeBytes: feed.sizeBytes,
-      maxBytes,
-    });
+    const maxBytes = sizeBytes === undefined ? Number.MAX_SAFE_INTEGER : maxUncompressedBytes(sizeBytes, compression);
+    worker.send({ kind: "apply", label, blob: feed.path, compression, target, diffId, sizeBytes, maxBytes });
     using stack = new DisposableStack();
     const abort = onceUntil(stack, () => worker.send({ kind: "abort" }));
     context.signal.addEventListener("abort", abort);
     stack.defer(() => context.signal.removeEventListener("abort", abort));
     feed.complete.catch(abort);
-    const step = tellEvery(feed.sizeBytes);
     let told = 0;
+    const tell = (bytes: number): void => {
+      told = bytes;
+      worker.send({ kind: "available", bytes });
+    };
     stack.use(
       feed.watch((bytes) => {
-        if (bytes - told < step && bytes !== feed.sizeBytes) return;
-        told = bytes;
-        worker.send({ kind: "available", bytes });
+        if (bytes === sizeBytes || bytes - told >= tellEvery(sizeBytes ?? bytes)) tell(bytes);
       }),
     );
+    if (sizeBytes === undefined) feed.complete.then(onceUntil(stack, () => tellAll(worker, feed))).catch(() => {});
     const reply = await worker.reply();
     if (reply.kind === "applied") return reply;
     throw new DevboxError("INTERNAL", { step: `apply ${label}`, because: `the worker answered "${reply.kind}"` });
   });
+}
+
+function tellAll(worker: Worker, { availableBytes }: BlobFeed): void {
+  worker.send({ kind: "available", bytes: availableBytes });
+  worker.send({ kind: "complete" });
 }
 
 /** `action`, at most once, and not any more after the stack is disposed. */

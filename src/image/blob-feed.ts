@@ -6,7 +6,8 @@
 export interface BlobFeed {
   /** The file now: the growing one, which stays until `close`, or the stored blob. */
   readonly path: string;
-  readonly sizeBytes: number;
+  /** undefined: known when it is complete. */
+  readonly sizeBytes: number | undefined;
   readonly availableBytes: number;
   /** Resolves when all is there, verified and stored; rejects when it will never be. */
   readonly complete: Promise<void>;
@@ -20,7 +21,12 @@ export interface OpenFeed {
 }
 
 /** @param complete of the one who writes */
-export function openFeed(path: string, sizeBytes: number, availableBytes: number, complete: Promise<void>): OpenFeed {
+export function openFeed(
+  path: string,
+  sizeBytes: number | undefined,
+  availableBytes: number,
+  complete: Promise<void>,
+): OpenFeed {
   const listeners = new Set<(availableBytes: number) => void>();
   let available = availableBytes;
   // Whoever reads the feed learns of a failure; when nobody does, it must not end the process.

@@ -77,14 +77,16 @@ async function readStream(
   onChunk: (chunk: Buffer) => void,
 ): Promise<{ readonly diffId: Digest; readonly bytes: number }> {
   const hash = new Bun.CryptoHasher("sha256");
-  const limit = uncompressedLimit(request.sizeBytes, request.maxBytes);
+  const { sizeBytes, maxBytes } = request;
+  // Of what is made here, nothing is known yet but that it is no stranger's.
+  const limit = sizeBytes === undefined ? maxBytes : uncompressedLimit(sizeBytes, maxBytes);
   let bytes = 0;
   let collected = 0;
-  const source = readBlob(blob, request.sizeBytes, gate);
+  const source = readBlob(blob, sizeBytes, gate);
   await pipeline(source, ...decompressors(request.compression), async (chunks: AsyncIterable<Buffer>) => {
     for await (const chunk of chunks) {
       bytes += chunk.length;
-      if (bytes > limit) throw tooLarge(`it unpacks to more than ${limit} bytes, from ${request.sizeBytes}`);
+      if (bytes > limit) throw tooLarge(`it unpacks to more than ${limit} bytes, from ${sizeBytes}`);
       hash.update(chunk);
       onChunk(chunk);
       if (bytes - collected < collectEvery) continue;

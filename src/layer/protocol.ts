@@ -22,13 +22,15 @@ export type WorkerRequest =
       readonly target: string;
       /** Expected digest of the uncompressed tar; a mismatch is an error. undefined: report what it is. */
       readonly diffId: Digest | undefined;
-      /** Whole size of the compressed blob in bytes. */
-      readonly sizeBytes: number;
+      /** Whole size of the compressed blob in bytes; undefined: "complete" will tell. */
+      readonly sizeBytes: number | undefined;
       /** Uncompressed bytes after which the layer is refused. */
       readonly maxBytes: number;
     }
   /** The first `bytes` of the blob are on disk. Sent while an apply is under way, ascending, at last with sizeBytes. */
   | { readonly kind: "available"; readonly bytes: number }
+  /** What has been told as available is all of the blob. Needed only where `sizeBytes` was not known. */
+  | { readonly kind: "complete" }
   /** Give the apply under way up; the worker answers "failed" with code INTERRUPTED and stays usable. */
   | { readonly kind: "abort" }
   /** Do what needs the layers below: see `Pending`. `lowers`: trees of the layers below, topmost first. */

@@ -42,6 +42,7 @@ export async function runApplyWorker(inputFd = 0, outputFd = 1): Promise<void> {
 
 function accept(worker: Worker, request: WorkerRequest): void {
   if (request.kind === "available") worker.gate?.advance(request.bytes);
+  else if (request.kind === "complete") worker.gate?.end();
   else if (request.kind === "abort") worker.gate?.abort();
   else {
     // Before its turn comes, messages about it may arrive.
@@ -51,7 +52,7 @@ function accept(worker: Worker, request: WorkerRequest): void {
   }
 }
 
-type Task = Exclude<WorkerRequest, { readonly kind: "available" | "abort" }>;
+type Task = Exclude<WorkerRequest, { readonly kind: "available" | "complete" | "abort" }>;
 
 async function serve(worker: Worker, task: Task, gate: Gate): Promise<WorkerReply> {
   try {

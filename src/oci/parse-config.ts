@@ -67,6 +67,8 @@ function readExecution(place: JsonPlace): ImageExecution {
     ...optional(place, "Labels", readStringMap),
     ...optional(place, "StopSignal", readString),
     ...optional(place, "Healthcheck", readHealthcheck),
+    ...optional(place, "Shell", readStrings),
+    ...optional(place, "OnBuild", readStrings),
   };
 }
 
