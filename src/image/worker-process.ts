@@ -117,7 +117,15 @@ async function* readReplies(fd: number): AsyncGenerator<WorkerReply, undefined> 
   return undefined;
 }
 
-const kinds: ReadonlySet<unknown> = new Set(["ready", "applied", "settled", "removed", "failed"]);
+const kinds: ReadonlySet<unknown> = new Set([
+  "ready",
+  "applied",
+  "settled",
+  "removed",
+  "compared",
+  "measured",
+  "failed",
+]);
 
 /** Both sides are the same program, so a wrong line is a bug. */
 function parseReply(line: string): WorkerReply {

@@ -18,7 +18,16 @@ export async function* readLines(input: number): AsyncGenerator<string> {
   }
 }
 
-const kinds: ReadonlySet<unknown> = new Set(["apply", "available", "complete", "abort", "settle", "remove"]);
+const kinds: ReadonlySet<unknown> = new Set([
+  "apply",
+  "available",
+  "complete",
+  "abort",
+  "settle",
+  "remove",
+  "compare",
+  "measure",
+]);
 
 function parseRequest(line: string): WorkerRequest {
   const value: unknown = JSON.parse(line);

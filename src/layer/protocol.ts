@@ -42,7 +42,17 @@ export type WorkerRequest =
       readonly pending: Pending;
     }
   /** Remove a tree, also where its files belong to mapped ids or its directories are closed to us. */
-  | { readonly kind: "remove"; readonly path: string };
+  | { readonly kind: "remove"; readonly path: string }
+  /** Compare the tree of a layer with one that was made anew. At most so many differences are told. */
+  | {
+      readonly kind: "compare";
+      readonly label: string;
+      readonly actual: string;
+      readonly expected: string;
+      readonly most: number;
+    }
+  /** How much room a tree takes on the disk, also where it is closed to the caller. */
+  | { readonly kind: "measure"; readonly path: string };
 
 export type WorkerReply =
   | { readonly kind: "ready" }
@@ -58,6 +68,8 @@ export type WorkerReply =
     }
   | { readonly kind: "settled" }
   | { readonly kind: "removed" }
+  | { readonly kind: "compared"; readonly differences: readonly TreeDifference[]; readonly count: number }
+  | { readonly kind: "measured"; readonly bytes: number }
   | {
       readonly kind: "failed";
       readonly code: string;
@@ -82,4 +94,12 @@ export interface Pending {
   readonly parents: readonly string[];
   readonly links: readonly { readonly path: string; readonly target: string; readonly below: boolean }[];
   readonly whiteouts: readonly string[];
+}
+
+/** A path of a layer that is not as its blob says. */
+export interface TreeDifference {
+  /** Relative to the layer's root, for people; "/" is the root. */
+  readonly path: string;
+  /** `missing`, `not in the image`, `content, mode 0644, not 0755`. */
+  readonly what: string;
 }

@@ -1,5 +1,5 @@
 /**
- * `devbox __apply-worker`: applies, settles and removes layers for the process that pulls (protocol.ts), one request at a
+ * `devbox __apply-worker`: applies, settles, compares and removes layers for another process (protocol.ts), one request at a
  * time. It is started as root of a user namespace, ends with its parent (end of stdin), and outlives failed layers.
  */
 import { constants, openSync } from "node:fs";
@@ -73,9 +73,13 @@ async function perform(worker: Worker, task: Task, gate: Gate): Promise<WorkerRe
     case "remove":
       removeTree(task.path);
       return { kind: "removed" };
+    case "compare":
+      return { kind: "compared", ...(await import("./compare.ts")).compareTrees(task) };
+    case "measure":
+      return { kind: "measured", bytes: (await import("./measure.ts")).measureTree(task.path).bytes };
   }
 }
 
 function actionOf(task: Task): string {
-  return task.kind === "remove" ? `remove ${task.path}` : `${task.kind} ${task.label}`;
+  return `${task.kind} ${"label" in task ? task.label : task.path}`;
 }
