@@ -61,6 +61,7 @@ function execute(plan: PlanBuilder, root: ExecutedRoot, task: CopyTask): void {
     reply: replyFd,
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
+    ...(task.changes === undefined ? {} : { changes: task.changes }),
   };
   plan.syscall("hand the reply pipe on", "dup3", [plan.fd("reply"), replyFd, 0]);
   if (root !== undefined) plan.syscall("hand the root on", "dup3", [root, rootFd, 0]);
@@ -147,6 +148,10 @@ async function untilAborted<T>(
 
 function notesOf(reply: CopyReply): readonly string[] {
   if (reply.kind === "done") return reply.notes;
-  const { code, step, because } = reply;
-  throw new DevboxError(code, { step, ...(because === undefined ? {} : { because }) });
+  const { code, step, because, hint } = reply;
+  throw new DevboxError(code, {
+    step,
+    ...(because === undefined ? {} : { because }),
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

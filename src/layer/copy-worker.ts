@@ -1,5 +1,5 @@
 /**
- * `devbox __copy-worker REQUEST`: one side of a copy, or both (copy/request.ts). It runs where the files are: on this
+ * `devbox __copy-worker REQUEST`: one side of a copy, or both, or the changes of a box (copy/request.ts). It runs where the files are: on this
  * machine as the caller, or as root of the user namespace of a box.
  */
 import { constants, openSync, readSync, writeSync } from "node:fs";
@@ -7,9 +7,12 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { umask } from "../../ffi/libc.ts";
 import { DevboxError, describeCause, errnoName } from "../core/errors.ts";
+import { packChanges } from "./changes/archive.ts";
+import { listChanges } from "./changes/list.ts";
 import { sniffCompression } from "./compression.ts";
-import { type Emit, pack } from "./copy/pack.ts";
-import type { CopyReply, CopyRequest } from "./copy/request.ts";
+import { pack } from "./copy/pack.ts";
+import type { Emit } from "./copy/pack-entry.ts";
+import type { ChangesRequest, CopyReply, CopyRequest } from "./copy/request.ts";
 import { createUnpacker } from "./copy/unpack.ts";
 import { decompressors } from "./decompress.ts";
 import { createNotes, type Notes } from "./notes.ts";
@@ -25,22 +28,25 @@ export async function runCopyWorker(text: string): Promise<void> {
   writeAll(request.reply, Buffer.from(`${JSON.stringify(await serve(request))}\n`));
 }
 
-async function serve({ from, to }: CopyRequest): Promise<CopyReply> {
+async function serve(request: CopyRequest): Promise<CopyReply> {
   const notes = createNotes();
   try {
-    await copy(from, to, notes);
+    if (request.changes === undefined) await copy(request, notes);
+    else writeChanges(request.changes, notes);
     return { kind: "done", notes: notes.lines() };
   } catch (error) {
     const isBrokenPipe = error === brokenPipe;
     if (error instanceof DevboxError) {
-      const code = error.code.startsWith("LAYER_") ? "COPY_FAILED" : error.code;
-      return { kind: "failed", code, step: error.step, because: error.because, isBrokenPipe };
+      const { code, step, because, hint } = error;
+      // A layer is what the archive is none of.
+      if (code.startsWith("LAYER_")) return { kind: "failed", code: "COPY_FAILED", step, because, isBrokenPipe };
+      return { kind: "failed", code, step, because, hint, isBrokenPipe };
     }
     return { kind: "failed", code: "COPY_FAILED", step: "copy", because: describeCause(error), isBrokenPipe };
   }
 }
 
-async function copy(from: CopyRequest["from"], to: CopyRequest["to"], notes: Notes): Promise<void> {
+async function copy({ from, to }: CopyRequest, notes: Notes): Promise<void> {
   const source = rootOf(from);
   const target = rootOf(to);
   const unpacker = to === undefined ? undefined : createUnpacker(target, to, notes);
@@ -59,6 +65,13 @@ async function copy(from: CopyRequest["from"], to: CopyRequest["to"], notes: Not
   }
   const output = createOutput();
   pack(source, from, notes, output.emit);
+  output.flush();
+}
+
+function writeChanges(changes: ChangesRequest, notes: Notes): void {
+  const output = createOutput();
+  if (changes.as === "list") listChanges(changes, output.emit);
+  else packChanges(changes, notes, output.emit);
   output.flush();
 }
 

@@ -11,9 +11,9 @@ export type EntryName =
   /** `.wh.NAME`, or just a file. */
   | { readonly kind: "whiteout" | "plain"; readonly directory: ByteString; readonly name: ByteString };
 
-const whiteoutPrefix = ".wh.";
+export const whiteoutPrefix = ".wh.";
 const aufsPrefix = ".wh..wh.";
-const opaqueName = ".wh..wh..opq";
+export const opaqueName = ".wh..wh..opq";
 
 /** 16 × PATH_MAX. Longer ones would only serve to make us busy. */
 const maxPathBytes = 65536;

@@ -12,6 +12,8 @@ export interface CopyRequest {
   readonly from?: PackRequest;
   /** Where they go: they come from stdin, or from `from`. */
   readonly to?: UnpackRequest;
+  /** In place of both: what a box has changed, to stdout. */
+  readonly changes?: ChangesRequest;
 }
 
 interface Place {
@@ -26,6 +28,21 @@ interface Place {
 export interface PackRequest extends Place {
   /** A symbolic link as the last part of the path means its target. */
   readonly follow: boolean;
+  /** What files have of devbox and of this machine is left out, and devices are devices. */
+  readonly asInImage?: true;
+}
+
+export interface ChangesRequest {
+  /** A changeset (image-spec layer.md), or `KIND PATH` in bytes, each with a NUL behind it. */
+  readonly as: "archive" | "list";
+  /** Absolute: the directory that an overlay writes to. */
+  readonly upper: string;
+  /** Absolute: the trees below it, topmost first. */
+  readonly lowers: readonly string[];
+  /** Where things were mounted in the box: what was made for that is no change of its. */
+  readonly mountPoints: readonly string[];
+  /** Seconds since the epoch; later times in the archive become this one. */
+  readonly latest?: number;
 }
 
 export interface UnpackRequest extends Place {
@@ -55,6 +72,7 @@ export type CopyReply =
       readonly code: ErrorCode;
       readonly step: string;
       readonly because: string | undefined;
+      readonly hint?: string;
       /** The reader of our archive has gone: it knows why. */
       readonly isBrokenPipe: boolean;
     };
