@@ -35,6 +35,7 @@ const sections: Readonly<Record<string, Commands>> = {
   },
   "Images and volumes": {
     pull: () => import("./commands/pull.ts"),
+    import: () => import("./commands/import.ts"),
     images: () => import("./commands/images.ts"),
     rmi: () => import("./commands/rmi.ts"),
     volume: () => import("./commands/volume.ts"),
