@@ -45,6 +45,6 @@ export function refuseMediaType(mediaType: string, what: string): never {
       : `the media type "${mediaType}" is not one that devbox can run`,
     hint: old
       ? "pull and push the image again with a current tool, for example: skopeo copy --format v2s2"
-      : "this may be an artifact (a chart, a signature) rather than an image; check the reference",
+      : "an artifact (a chart, a signature) is fetched as files: devbox artifact pull REF",
   });
 }

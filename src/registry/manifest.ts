@@ -1,7 +1,7 @@
 /** Manifests and indexes by tag or digest (distribution-spec "Pulling manifests"): their descriptors and bytes. */
 import { type Descriptor, type Digest, mediaTypes } from "../oci/descriptor.ts";
 import { digestOf, isDigest } from "../oci/digest.ts";
-import { MAX_MANIFEST_BYTES, parseManifestDocument } from "../oci/parse.ts";
+import { MAX_MANIFEST_BYTES, parseAnyManifest } from "../oci/parse.ts";
 import { embeddedContent, verifyContent } from "../oci/verify.ts";
 import { readAll } from "./body.ts";
 import type { HttpResponse } from "./http-client.ts";
@@ -47,7 +47,7 @@ function describeHead(response: HttpResponse, reference: string): Descriptor | u
 
 /**
  * The bytes of a manifest or index, verified. A tag is verified against the registry's own Docker-Content-Digest; a
- * digest or descriptor against itself.
+ * digest or descriptor against itself. Whether it is an image's or an artifact's is for the caller to look at.
  * @throws REGISTRY_NOT_FOUND, REGISTRY_AUTH, DIGEST_MISMATCH, SIZE_MISMATCH, BAD_MANIFEST, UNSUPPORTED_MEDIA_TYPE.
  */
 export async function fetchManifest(session: Session, wanted: string | Descriptor): Promise<FetchedManifest> {
@@ -62,7 +62,7 @@ export async function fetchManifest(session: Session, wanted: string | Descripto
   const size = typeof wanted === "string" ? bytes.byteLength : wanted.size;
   verifyContent(bytes, { digest, size }, step);
   const sent = typeof wanted === "string" ? contentType(response) : wanted.mediaType;
-  const document = parseManifestDocument(bytes, sent);
+  const document = parseAnyManifest(bytes, sent);
   const { mediaType } = document.kind === "index" ? document.index : document.manifest;
   return { descriptor: typeof wanted === "string" ? { mediaType, digest, size } : wanted, bytes };
 }
