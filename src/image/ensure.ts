@@ -35,7 +35,7 @@ interface Around {
  * @throws DevboxError BAD_REFERENCE; IMAGE_NOT_FOUND with policy never; STORE_DAMAGED; what `pull` throws
  */
 export async function ensureImage(around: Around, text: string, options: EnsureOptions): Promise<StoredImage> {
-  const wanted = readReference(text);
+  const wanted = readReference(text, around.context.env);
   const { policy, platform } = options;
   const asks = policy === "always" && !isOnlyId(text);
   const local = asks ? undefined : await findHere(around, text, wanted, platform);

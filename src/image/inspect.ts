@@ -1,4 +1,5 @@
 /** What `devbox inspect` shows of an image: docker's shape (docker API, ImageInspect). */
+import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { ImageConfig } from "../oci/image.ts";
 import { readImageContent, storedLayers } from "../store/images.ts";
@@ -8,9 +9,9 @@ import type { Store } from "../store/types.ts";
 import { findImage } from "./find.ts";
 
 /** Objects whose keys are users' are Maps. @throws DevboxError IMAGE_NOT_FOUND, BAD_REFERENCE, STORE_DAMAGED */
-export function inspectImage(store: Store, text: string): Readonly<Record<string, unknown>> {
+export function inspectImage(store: Store, text: string, env: Context["env"]): Readonly<Record<string, unknown>> {
   const entries = readEntries(store);
-  const found = findImage(store, entries, text);
+  const found = findImage(store, entries, text, env);
   const entry = found.by === "name" ? found.entry : found.entries[0];
   const content = entry === undefined ? undefined : readImageContent(store, entry);
   if (entry === undefined || content === undefined)

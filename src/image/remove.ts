@@ -34,7 +34,7 @@ export async function removeImage(
 ): Promise<RemovedImage> {
   let removed: RemovedImage = { untagged: [], deleted: undefined };
   await editEntries(context, store, (entries) => {
-    const targets = chooseTargets(store, entries, image, options);
+    const targets = chooseTargets(context, store, entries, image, options);
     const rest = entries.filter((entry) => !targets.includes(entry));
     const digest = targets[0]?.descriptor.digest;
     const isLast = !rest.some(({ descriptor }) => descriptor.digest === digest);
@@ -47,12 +47,13 @@ export async function removeImage(
 }
 
 function chooseTargets(
+  { env }: Context,
   store: Store,
   entries: readonly ImageEntry[],
   image: string,
   { force }: RemoveOptions,
 ): readonly ImageEntry[] {
-  const found = findImage(store, entries, image);
+  const found = findImage(store, entries, image, env);
   if (found.by === "name") return [found.entry];
   const names = found.entries.flatMap(({ name }) => name ?? []);
   if (names.length <= 1 || force) return found.entries;

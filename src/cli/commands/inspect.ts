@@ -1,4 +1,5 @@
 /** devbox inspect: everything about boxes, images and volumes. */
+import type { Context } from "../../core/context.ts";
 import { DevboxError } from "../../core/errors.ts";
 import type { Store } from "../../store/types.ts";
 import { defineCommand, everyCommand } from "../command.ts";
@@ -29,8 +30,9 @@ export default defineCommand({
     using context = openContext({ debug: values.debug });
     const { openStore } = await import("../../store/open.ts");
     const store = openStore(context.env);
+    const asked = { size: values.size ?? false, env: context.env };
     const found: Value[] = [];
-    for (const name of values.name) found.push(await lookUp(store, name, values.type, values.size ?? false));
+    for (const name of values.name) found.push(await lookUp(store, name, values.type, asked));
     const { format } = values;
     if (format === undefined) writeOut(`${toJson(found, 4)}\n`);
     else writeOut(found.map((value) => renderValue(format, value)).join(""));
@@ -38,18 +40,23 @@ export default defineCommand({
   },
 });
 
-type Lookup = (store: Store, name: string, size: boolean) => Promise<unknown>;
+interface Asked {
+  readonly size: boolean;
+  readonly env: Context["env"];
+}
+
+type Lookup = (store: Store, name: string, asked: Asked) => Promise<unknown>;
 
 const lookups: Readonly<Record<"box" | "image" | "volume", Lookup>> = {
-  box: async (store, name, size) => {
+  box: async (store, name, { size }) => {
     const { inspectBox } = await import("../../box/inspect.ts");
     const { boxState } = await import("../../store/box-state.ts");
     const { findBox } = await import("../../store/boxes.ts");
     return inspectBox(store, boxState(store, findBox(store, name).record), size);
   },
-  image: async (store, name) => {
+  image: async (store, name, { env }) => {
     const { inspectImage } = await import("../../image/inspect.ts");
-    return inspectImage(store, name);
+    return inspectImage(store, name, env);
   },
   volume: async (store, name) => {
     const { describeVolume } = await import("../../store/volume-description.ts");
@@ -57,12 +64,12 @@ const lookups: Readonly<Record<"box" | "image" | "volume", Lookup>> = {
   },
 };
 
-async function lookUp(store: Store, name: string, type: string | undefined, size: boolean): Promise<Value> {
-  if (type === "image" || type === "volume") return toValue(await lookups[type](store, name, size));
-  if (type !== undefined) return toValue(await lookups.box(store, name, size));
+async function lookUp(store: Store, name: string, type: string | undefined, asked: Asked): Promise<Value> {
+  if (type === "image" || type === "volume") return toValue(await lookups[type](store, name, asked));
+  if (type !== undefined) return toValue(await lookups.box(store, name, asked));
   for (const lookup of Object.values(lookups)) {
     try {
-      return toValue(await lookup(store, name, size));
+      return toValue(await lookup(store, name, asked));
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

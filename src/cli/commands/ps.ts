@@ -1,5 +1,6 @@
 /** devbox ps: the boxes. */
 import type { ListedBox } from "../../box/list.ts";
+import type { Context } from "../../core/context.ts";
 import type { Store } from "../../store/types.ts";
 import { defineCommand, everyCommand } from "../command.ts";
 import { asksForAll, boxFilterKeys, fittingBoxes } from "../format/box-filters.ts";
@@ -42,7 +43,7 @@ export default defineCommand({
     const filters = parseFilters(values.filter, boxFilterKeys);
     const last = readLast(values.last, values.latest ?? false);
     const all = values.all === true || last !== undefined || asksForAll(filters);
-    const isOfImage = filters.has("ancestor") ? await imageTest(store) : () => false;
+    const isOfImage = filters.has("ancestor") ? await imageTest(store, context.env) : () => false;
     const boxes = fittingBoxes(filters, listedBoxes(context, store), isOfImage)
       .filter(({ record }) => all || (record.status !== "created" && record.status !== "exited"))
       .slice(0, last);
@@ -66,14 +67,14 @@ function readLast(text: string | undefined, latest: boolean): number | undefined
 }
 
 /** An image is an ancestor by its name, its id, or that of a manifest, whichever people type. */
-async function imageTest(store: Store): Promise<(box: ListedBox, image: string) => boolean> {
+async function imageTest(store: Store, env: Context["env"]): Promise<(box: ListedBox, image: string) => boolean> {
   const { findImage } = await import("../../image/find.ts");
   const { readEntries } = await import("../../store/index-file.ts");
   const entries = readEntries(store);
   return ({ record }, image) => {
     if (record.image === image || record.image === `${image}:latest`) return true;
     try {
-      const found = findImage(store, entries, image);
+      const found = findImage(store, entries, image, env);
       const digests = found.by === "name" ? [found.entry] : found.entries;
       return digests.some(({ descriptor }) => descriptor.digest === record.manifestDigest);
     } catch {

@@ -37,14 +37,14 @@ export default defineCommand({
   notes: ["An interrupted pull is gone on with by the next one."],
   async run(values) {
     using context = openContext(values);
-    const { absolute } = await import("../../image/absolute.ts");
+    const { readName } = await import("../../image/absolute.ts");
     const { pull } = await import("../../image/pull.ts");
     const { parsePlatform } = await import("../../oci/platform.ts");
-    const { formatReference, parseReference } = await import("../../oci/reference.ts");
+    const { formatReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
     // All are read before the first is pulled: a slip in the last one is not found out after minutes.
-    const references = values.image.map((text) => absolute(parseReference(text)));
+    const references = values.image.map((text) => readName(text, context.env));
     const store = openStore(context.env);
     const readFacts = async () => (await import("../../host/read-facts.ts")).readHostFacts(context.env);
     for (const reference of references) {

@@ -8,6 +8,9 @@ import { blobPath } from "../../../src/store/paths.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { putImage, temporaryStore } from "../../helpers/temporary-store.ts";
 
+/** No registries.conf of the user's; what stands in the system's is of no matter to these names. */
+const env = { HOME: "/nonexistent" };
+
 test("by name, by id, by the beginning of an id, by the manifest's digest", async () => {
   using temporary = temporaryStore();
   const { store } = temporary;
@@ -15,7 +18,7 @@ test("by name, by id, by the beginning of an id, by the manifest's digest", asyn
   await putImage(temporary, "copy:1", ["x"]);
   await putImage(temporary, "other:1", ["y"]);
   const entries = readEntries(store);
-  const find = (text: string) => findImage(store, entries, text);
+  const find = (text: string) => findImage(store, entries, text, env);
   expect(find("debian:12")).toMatchObject({ by: "name", entry: { name: "docker.io/library/debian:12" } });
   const hex = put.config.slice("sha256:".length);
   for (const text of [hex, hex.slice(0, 12), put.config, put.manifest.digest]) {
@@ -37,19 +40,19 @@ test("two manifests of one config are one image", async () => {
   const entries = readEntries(store);
   const id = config.slice("sha256:".length);
   expect(findById(store, entries, id)?.name).toBe("docker.io/library/debian:12");
-  expect(findImage(store, entries, id)).toMatchObject({ by: "id", entries: [{}, {}] });
+  expect(findImage(store, entries, id, env)).toMatchObject({ by: "id", entries: [{}, {}] });
 });
 
 test("a name that looks like an id is a name when it is one", async () => {
   using temporary = temporaryStore();
   await putImage(temporary, "cafe", ["x"]);
-  expect(findImage(temporary.store, readEntries(temporary.store), "cafe")).toMatchObject({ by: "name" });
+  expect(findImage(temporary.store, readEntries(temporary.store), "cafe", env)).toMatchObject({ by: "name" });
 });
 
 test("what is not here, and what is neither name nor id", async () => {
   using temporary = temporaryStore();
   await putImage(temporary, "debian:12", ["x"]);
-  const find = (text: string) => failureOf(() => findImage(temporary.store, readEntries(temporary.store), text));
+  const find = (text: string) => failureOf(() => findImage(temporary.store, readEntries(temporary.store), text, env));
   expect(find("debian:13")).toMatchObject({ code: "IMAGE_NOT_FOUND", because: "it is not here" });
   expect(find("f".repeat(64))).toMatchObject({ code: "IMAGE_NOT_FOUND" });
   expect(find("No Name")).toMatchObject({ code: "BAD_REFERENCE" });
