@@ -36,6 +36,8 @@ const sections: Readonly<Record<string, Commands>> = {
   "Images and volumes": {
     pull: () => import("./commands/pull.ts"),
     import: () => import("./commands/import.ts"),
+    tag: () => import("./commands/tag.ts"),
+    untag: () => import("./commands/untag.ts"),
     images: () => import("./commands/images.ts"),
     rmi: () => import("./commands/rmi.ts"),
     volume: () => import("./commands/volume.ts"),

@@ -38,7 +38,22 @@ export interface Wanted {
 }
 
 /** @throws DevboxError of every stage; the first failure, when there are several */
-export async function bringImage(work: BringWork, { reference, top, platform }: Wanted): Promise<StoredImage> {
+export async function bringImage(work: BringWork, wanted: Wanted): Promise<StoredImage> {
+  using content = await bringContent(work, wanted);
+  const { image } = content;
+  const { topDigest, manifestDescriptor: descriptor } = image;
+  const entry = { name: formatReference(wanted.reference), topDigest, descriptor };
+  await editEntries(work.context, work.store, (entries) => withNamed(entries, entry));
+  return image;
+}
+
+/** All is in the store, and leased until disposed. */
+export interface BroughtContent extends Disposable {
+  readonly image: StoredImage;
+}
+
+/** As `bringImage`, without a name: of an archive with several images, all get their names or none. */
+export async function bringContent(work: BringWork, { reference, top, platform }: Wanted): Promise<BroughtContent> {
   const { context, store, source } = work;
   // What no layer can be applied without is asked for before anything is fetched.
   defaultIdMap(work.facts);
@@ -50,15 +65,15 @@ export async function bringImage(work: BringWork, { reference, top, platform }: 
   const image = makeStoredImage(reference, manifestDescriptor, topDigest, manifest, config);
   if (platform === undefined) warnOfPlatform(context, image, hostPlatform());
   else requirePlatform(image, platform);
-  using _lease = await takeLease(context, store, refersTo(image));
+  using held = new DisposableStack();
+  held.use(await takeLease(context, store, refersTo(image)));
   putBlob(store, manifestDescriptor.digest, resolved.manifestBytes);
   putBlob(store, manifest.config.digest, resolved.configBytes);
   await pullLayers({ ...work, pool }, image);
   syncBlobs(store);
   syncDirectory(store.layers);
-  const entry = { name: formatReference(reference), topDigest, descriptor: manifestDescriptor };
-  await editEntries(context, store, (entries) => withNamed(entries, entry));
-  return image;
+  const lease = held.move();
+  return { image, [Symbol.dispose]: () => lease.dispose() };
 }
 
 /**

@@ -77,6 +77,13 @@ export function withNamed(entries: readonly ImageEntry[], entry: ImageEntry): re
   return dropShadowed([...moved, entry]);
 }
 
+/** The entries after these names were taken away; their images stay. */
+export function withoutNames(entries: readonly ImageEntry[], names: readonly string[]): readonly ImageEntry[] {
+  return dropShadowed(
+    entries.map((entry) => (entry.name !== undefined && names.includes(entry.name) ? nameless(entry) : entry)),
+  );
+}
+
 function isSame(a: ImageEntry, b: ImageEntry): boolean {
   return a.name === b.name && a.descriptor.digest === b.descriptor.digest;
 }
