@@ -58,7 +58,7 @@ export function createRegistryClient(context: Context, options: RegistryClientOp
     fetchManifest: (wanted) => fetchManifest(session, wanted),
     fetchBlob: (descriptor, request = { offset: 0 }) => fetchBlob(session, descriptor, request),
     fetchSmallBlob: (descriptor, maxBytes = SMALL_BLOB_BYTES) => fetchSmallBlob(session, descriptor, maxBytes),
-    hasBlob: async (descriptor) => (await import("./upload.ts")).hasBlob(session, descriptor),
+    hasBlob: async (descriptor) => (await import("./upload-session.ts")).hasBlob(session, descriptor),
     pushBlob: async (content, options = {}) => (await import("./upload.ts")).pushBlob(session, content, options),
     putManifest: async (tagOrDigest, bytes, mediaType) =>
       (await import("./push-manifest.ts")).putManifest(session, tagOrDigest, bytes, mediaType),
