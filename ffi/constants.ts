@@ -188,6 +188,9 @@ export const FALLOC_FL_PUNCH_HOLE = 2;
 // ioctl_ficlone(2): share the data of another file
 export const FICLONE = 0x40049409;
 
+// ioctl_fideduperange(2): share the data of another file where it is the same
+export const FIDEDUPERANGE = 0xc0189436;
+
 // close_range(2)
 export const CLOSE_RANGE_UNSHARE = 2;
 export const CLOSE_RANGE_CLOEXEC = 4;

@@ -124,6 +124,7 @@ const kinds: ReadonlySet<unknown> = new Set([
   "removed",
   "compared",
   "measured",
+  "shared",
   "failed",
 ]);
 

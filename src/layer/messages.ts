@@ -27,6 +27,7 @@ const kinds: ReadonlySet<unknown> = new Set([
   "remove",
   "compare",
   "measure",
+  "share",
 ]);
 
 function parseRequest(line: string): WorkerRequest {

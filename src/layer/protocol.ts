@@ -51,6 +51,8 @@ export type WorkerRequest =
       readonly expected: string;
       readonly most: number;
     }
+  /** Let a layer share files with others, see share.ts. Directories of layers: `fs` is in them. */
+  | { readonly kind: "share"; readonly label: string; readonly layer: string; readonly others: readonly string[] }
   /** How much room a tree takes on the disk, also where it is closed to the caller. */
   | { readonly kind: "measure"; readonly path: string };
 
@@ -68,6 +70,7 @@ export type WorkerReply =
     }
   | { readonly kind: "settled" }
   | { readonly kind: "removed" }
+  | { readonly kind: "shared"; readonly shared: readonly SharedWith[] }
   | { readonly kind: "compared"; readonly differences: readonly TreeDifference[]; readonly count: number }
   | { readonly kind: "measured"; readonly bytes: number }
   | {
@@ -102,4 +105,13 @@ export interface TreeDifference {
   readonly path: string;
   /** `missing`, `not in the image`, `content, mode 0644, not 0755`. */
   readonly what: string;
+}
+
+/** What a layer shares with another one. */
+export interface SharedWith {
+  /** The directory of the other layer, as it was given. */
+  readonly layer: string;
+  readonly files: number;
+  /** On disk: what the files took. */
+  readonly bytes: number;
 }

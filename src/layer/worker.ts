@@ -75,6 +75,8 @@ async function perform(worker: Worker, task: Task, gate: Gate): Promise<WorkerRe
       return { kind: "removed" };
     case "compare":
       return { kind: "compared", ...(await import("./compare.ts")).compareTrees(task) };
+    case "share":
+      return { kind: "shared", shared: await (await import("./share.ts")).shareLayer(task) };
     case "measure":
       return { kind: "measured", bytes: (await import("./measure.ts")).measureTree(task.path).bytes };
   }
