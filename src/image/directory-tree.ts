@@ -23,7 +23,8 @@ export function openDirectoryTree(directory: string, label: string): FileTree {
   };
 }
 
-async function* readFileChunks(path: string, offset: number, step: string): AsyncGenerator<Uint8Array> {
+/** From `offset` to the end, in memory of their own. */
+export async function* readFileChunks(path: string, offset: number, step: string): AsyncGenerator<Uint8Array> {
   const fd = open(path, step);
   try {
     for (let position = offset; ; ) {

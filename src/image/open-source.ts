@@ -3,11 +3,14 @@ import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Store } from "../store/types.ts";
+import type { MirrorHealth } from "./mirror-health.ts";
 import type { ImageSource } from "./source.ts";
 
 export interface SourceOptions {
   /** false: plain http and unverified certificates are accepted. */
   readonly tlsVerify: boolean;
+  /** Of the mirrors, where several sources are opened after one another: `avoidingBadMirrors`. */
+  readonly health?: MirrorHealth;
 }
 
 /**
@@ -37,11 +40,18 @@ export async function openSource(
       }
       return (await import("./docker-archive-source.ts")).openDockerArchiveSource(tree, reference.ref);
     }
-    case "dir":
+    case "dir": {
+      const { isSkopeoDirectory } = await import("./skopeo-directory.ts");
+      if (isSkopeoDirectory(reference.path)) {
+        const { openDirectoryTree } = await import("./directory-tree.ts");
+        const { openSkopeoDirectorySource } = await import("./skopeo-directory-source.ts");
+        return openSkopeoDirectorySource(openDirectoryTree(reference.path, formatReference(reference)));
+      }
       throw new DevboxError("USAGE", {
         step: `pull ${formatReference(reference)}`,
         because: "a directory is used where it is, there is nothing to pull",
         hint: `run it: devbox run ${formatReference(reference)}`,
       });
+    }
   }
 }

@@ -103,12 +103,17 @@ const imageTypes: readonly string[] = [
   mediaTypes.dockerManifestList,
 ];
 
+/** Whether it is that of a manifest or index, as opposed to a blob's. */
+export function isManifestType(mediaType: string): boolean {
+  return imageTypes.includes(mediaType);
+}
+
 /**
  * The entry of an index for a platform; it may be an index again. Entries without a platform serve when no other does.
  * @throws NO_MATCHING_PLATFORM listing what there is.
  */
 export function selectPlatform(index: Index, wanted: Platform, image = "the image"): Descriptor {
-  const entries = index.manifests.filter(({ mediaType }) => imageTypes.includes(mediaType));
+  const entries = index.manifests.filter(({ mediaType }) => isManifestType(mediaType));
   for (const candidate of runnablePlatforms(wanted).map(formatPlatform)) {
     const found = entries.find(
       ({ platform }) => platform !== undefined && formatPlatform(normalizePlatform(platform)) === candidate,

@@ -1,0 +1,45 @@
+/** The destination that a reference names. Each kind is loaded when it is needed. */
+import type { Context } from "../core/context.ts";
+import { formatReference, type Reference } from "../oci/reference.ts";
+import type { ImageDestination } from "./destination.ts";
+
+export interface DestinationOptions {
+  /** false: plain http and unverified certificates are accepted. */
+  readonly tlsVerify: boolean;
+}
+
+/**
+ * @param reference with an absolute path, if any
+ * @throws DevboxError COPY_FAILED, USAGE where it cannot be written to; a registry is not asked yet
+ */
+export async function openDestination(
+  context: Context,
+  reference: Reference,
+  options: DestinationOptions,
+): Promise<ImageDestination> {
+  const label = formatReference(reference);
+  switch (reference.kind) {
+    case "registry":
+      return (await import("./registry-destination.ts")).openRegistryDestination(context, reference, options);
+    case "oci":
+      return await (await import("./layout-destination.ts")).openLayoutDestination(context, reference.path, label);
+    case "oci-archive":
+    case "docker-archive": {
+      const { openArchiveDestination } = await import("./archive-destination.ts");
+      return openArchiveDestination(reference.kind, { kind: "file", path: reference.path }, label);
+    }
+    case "dir":
+      return (await import("./skopeo-directory-destination.ts")).openSkopeoDirectoryDestination(reference.path, label);
+  }
+}
+
+/** Under which names an image is listed there. */
+export function namesAt(reference: Reference): readonly string[] {
+  switch (reference.kind) {
+    case "registry":
+    case "dir":
+      return [];
+    default:
+      return reference.ref === undefined ? [] : [reference.ref];
+  }
+}

@@ -1,0 +1,54 @@
+/** A registry as a destination: the client of `registry/`, bound to one reference. */
+import type { Context } from "../core/context.ts";
+import { DevboxError } from "../core/errors.ts";
+import type { Digest } from "../oci/descriptor.ts";
+import { familiarName, type RegistryReference } from "../oci/reference.ts";
+import { createRegistryClient } from "../registry/client.ts";
+import { pushPlace } from "../registry/places.ts";
+import { readRegistriesConf } from "../registry/registries-conf-files.ts";
+import type { ImageDestination } from "./destination.ts";
+
+export function openRegistryDestination(
+  context: Context,
+  reference: RegistryReference,
+  { tlsVerify }: { readonly tlsVerify: boolean },
+): ImageDestination {
+  const { tag, digest: wanted } = reference;
+  const { registry, repository, insecure } = pushPlace(reference, readRegistriesConf(context.env));
+  const client = createRegistryClient(context, {
+    registry,
+    repository,
+    tlsVerify: tlsVerify && !insecure,
+    access: "push",
+  });
+  return {
+    label: familiarName(reference),
+    form: {
+      manifests: "any",
+      layers: "any",
+      packsPlainLayers: true,
+      leavesForeignLayers: true,
+      indexes: true,
+      blobsAtOnce: 4,
+    },
+    sizeOf: () => undefined,
+    putBlob: (content, task) => client.pushBlob(content, { onProgress: task.update }),
+    async putManifest({ descriptor, bytes }, names) {
+      const { digest, mediaType } = descriptor;
+      if (names !== undefined) requireWanted(reference, wanted, digest);
+      await client.putManifest(names === undefined ? digest : (tag ?? digest), bytes, mediaType);
+    },
+    async commit() {},
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
+
+/** A name with a digest is kept, or nothing is written. */
+function requireWanted(reference: RegistryReference, wanted: Digest | undefined, digest: Digest): void {
+  if (wanted === undefined || wanted === digest) return;
+  throw new DevboxError("USAGE", {
+    step: `push ${familiarName(reference)}`,
+    because: `the image is ${digest}, not what the name says`,
+    hint: "leave the digest out, or push the image that has it",
+  });
+}
