@@ -6,8 +6,9 @@
  */
 
 import { ptr } from "bun:ffi";
-import { cPath } from "./c-string.ts";
+import { cName, cPath } from "./c-string.ts";
 import {
+  AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   F_ADD_SEALS,
   F_DUPFD_CLOEXEC,
@@ -18,6 +19,7 @@ import {
   O_CLOEXEC,
   O_NONBLOCK,
   POLLIN,
+  RENAME_EXCHANGE,
 } from "./constants.ts";
 import { EINTR, SyscallError } from "./errno.ts";
 import { type Bytes, check, lastErrno, libc } from "./library.ts";
@@ -82,6 +84,12 @@ export function tryFlock(fd: number, operation: number): boolean {
 /** syncfs(2): all of the file system that `fd` is on to disk. Blocks the thread; reports lost writes since Linux 5.8. */
 export function syncfs(fd: number): void {
   check("syncfs", fd, libc().syscall(nr("syncfs"), fd, 0, 0, 0, 0, 0));
+}
+
+/** renameat2(2) with RENAME_EXCHANGE: two names change places, at once. EINVAL where the file system cannot. */
+export function renameExchange(one: Bytes, other: Bytes): void {
+  const [from, to] = [ptr(cPath(one)), ptr(cName(other))];
+  check("renameat2", one, libc().syscall(nr("renameat2"), AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE, 0));
 }
 
 /** mknod(2): `mode` with its S_IF* type; `device` as makedev(3), 0 for fifos, sockets, files and overlay whiteouts. */

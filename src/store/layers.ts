@@ -6,6 +6,7 @@
  */
 import { accessSync, chmodSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { renameExchange } from "../../ffi/libc.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { digestHex, isDigest, shortDigest } from "../oci/digest.ts";
@@ -72,12 +73,43 @@ export function beginLayer(store: Store, chainId: Digest): LayerBuild {
  * from being taken for whole (unsynced.ts).
  */
 export function finishLayer(store: Store, build: LayerBuild, record: LayerRecord): void {
-  replaceFile(join(build.directory, "layer.json"), JSON.stringify(record), store.ingest);
+  writeLayerRecord(store, build.directory, record);
   try {
     markUnsynced(build.directory);
     renameSync(build.directory, layerDirectory(store, build.chainId));
   } catch (error) {
     throw storeError(error, `store layer ${shortDigest(build.chainId)}`);
+  }
+}
+
+/**
+ * Put a whole layer in the place of one that is damaged, which lies in the directory of the build afterwards, or in the
+ * trash, to be removed. Nobody finds the name missing in between, where the file system can exchange two names.
+ */
+export function replaceLayer(store: Store, build: LayerBuild, record: LayerRecord): void {
+  const directory = layerDirectory(store, build.chainId);
+  try {
+    writeLayerRecord(store, build.directory, record);
+    markUnsynced(build.directory);
+    exchange(store, directory, build.directory);
+  } catch (error) {
+    throw storeError(error, `store layer ${shortDigest(build.chainId)}`);
+  }
+}
+
+/** `layer.json` of a layer that is there, or of one that is being built. */
+export function writeLayerRecord(store: Store, directory: string, record: LayerRecord): void {
+  replaceFile(join(directory, "layer.json"), JSON.stringify(record), store.ingest);
+}
+
+function exchange(store: Store, damaged: string, whole: string): void {
+  try {
+    renameExchange(damaged, whole);
+  } catch (error) {
+    // renameat2(2): "EINVAL: The filesystem does not support one of the flags".
+    if (errnoName(error) !== "EINVAL") throw error;
+    moveToTrash(damaged, store.layers);
+    renameSync(whole, damaged);
   }
 }
 
