@@ -1,5 +1,5 @@
 /** The faulty registry's doorkeeper: basic and bearer, with the spellings that real registries have. */
-import type { RecordedRequest } from "./faulty-registry.ts";
+import type { RecordedRequest } from "./faulty-registry-answers.ts";
 
 export type FaultyAuthOptions =
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
@@ -32,18 +32,19 @@ const jsonType = { "content-type": "application/json" };
 
 export function createFaultyAuth(options: FaultyAuthOptions, origin: string): FaultyAuth {
   const issued: string[] = [];
-  const valid = new Set<string>();
+  /** Token → scopes. */
+  const valid = new Map<string, string>();
   const realm = `${origin}/token`;
   const unauthorized = (challenges: readonly string[]) => ({
     status: 401,
     headers: { ...jsonType, "www-authenticate": challenges.join(", ") },
     body: Buffer.from(JSON.stringify({ errors: [{ code: "UNAUTHORIZED", message: "authentication required" }] })),
   });
-  const giveToken = () => {
+  const giveToken = (scopes: string) => {
     if (options.kind !== "bearer") return unauthorized([]);
     const token = `secret-token-${issued.length + 1}`;
     issued.push(token);
-    if (options.refusesTokens !== true) valid.add(token);
+    if (options.refusesTokens !== true) valid.set(token, scopes);
     const life = options.expiresInSeconds === undefined ? {} : { expires_in: options.expiresInSeconds };
     const body = Buffer.from(JSON.stringify({ [options.tokenField ?? "token"]: token, ...life }));
     return { status: 200, headers: jsonType, body };
@@ -54,7 +55,8 @@ export function createFaultyAuth(options: FaultyAuthOptions, origin: string): Fa
       return authorization === basic(options) ? undefined : unauthorized(['Basic realm="faulty"']);
     }
     if (!request.path.startsWith("/token")) {
-      if (valid.has(authorization?.replace(/^Bearer /, "") ?? "")) return undefined;
+      const scopes = valid.get(authorization?.replace(/^Bearer /, "") ?? "");
+      if (scopes !== undefined && (isReading(request) || /:pull,push\b/.test(scopes))) return undefined;
       return unauthorized(
         options.challenge?.(realm) ?? [`Bearer realm="${realm}",service="faulty",scope="${scopeOf(request)}"`],
       );
@@ -62,7 +64,8 @@ export function createFaultyAuth(options: FaultyAuthOptions, origin: string): Fa
     const login = options.login === undefined || authorization === basic(options.login);
     const refresh = new URLSearchParams(request.body).get("refresh_token");
     const isKnown = options.identityToken === undefined ? login : refresh === options.identityToken;
-    return isKnown ? giveToken() : unauthorized([]);
+    const asked = new URL(request.path, origin).searchParams.getAll("scope").join(" ");
+    return isKnown ? giveToken(asked) : unauthorized([]);
   };
   return { answer, issued, revoke: () => valid.clear() };
 }
@@ -73,5 +76,9 @@ function basic({ username, password }: { readonly username: string; readonly pas
 
 function scopeOf(request: RecordedRequest): string {
   const repository = /^\/v2\/(.+)\/(?:manifests|blobs)\//.exec(request.path)?.[1];
-  return repository === undefined ? "" : `repository:${repository}:pull`;
+  return repository === undefined ? "" : `repository:${repository}:${isReading(request) ? "pull" : "pull,push"}`;
+}
+
+function isReading({ method }: RecordedRequest): boolean {
+  return method === "GET" || method === "HEAD";
 }

@@ -1,6 +1,6 @@
 /**
- * A registry for what a real one does not do on demand: bodies that are cut or stall, wrong bytes, wrong lengths,
- * ignored ranges, redirects, 429 and 503, and the authentication dances in all their variants.
+ * A registry for what a real one does not do on demand: bodies that are cut or stall, in both directions, wrong bytes, wrong
+ * lengths, ignored ranges, uploads that are lost, redirects, 429 and 503, and the authentication dances in all their variants.
  *
  *     await using registry = await startFaultyRegistry();
  *     const image = registry.addImage("library/busybox", "latest", { layers: [{ tar, compression: "gzip" }] });
@@ -17,7 +17,9 @@ import type { AddressInfo } from "node:net";
 
 export type { FaultyAuthOptions } from "./faulty-registry-auth.ts";
 
+import { type Answer, errorAnswer, type RecordedRequest } from "./faulty-registry-answers.ts";
 import { createFaultyAuth, type FaultyAuth, type FaultyAuthOptions } from "./faulty-registry-auth.ts";
+import { createFaultyUploads, type FaultyUploads } from "./faulty-registry-uploads.ts";
 import { createImageShelf, type ImageShelf } from "./image-shelf.ts";
 
 export type Fault =
@@ -43,6 +45,14 @@ export type Fault =
   | { readonly kind: "slow"; readonly chunkBytes: number; readonly everyMs: number }
   /** Other headers of an otherwise good answer; undefined removes one. */
   | { readonly kind: "headers"; readonly headers: Readonly<Record<string, string | undefined>> }
+  /** Take so many bytes of what is sent, and close the connection. An upload keeps them, or all that it had is lost. */
+  | { readonly kind: "break"; readonly afterBytes: number; readonly keeps: boolean }
+  /** The upload that is asked for is there no more. */
+  | { readonly kind: "lose-upload" }
+  /** All tokens given so far have expired. */
+  | { readonly kind: "revoke" }
+  /** Take nothing of what is sent, and keep the connection open. */
+  | { readonly kind: "take-nothing" }
   | { readonly kind: "redirect"; readonly to: string; readonly status?: number }
   | {
       readonly kind: "status";
@@ -50,14 +60,6 @@ export type Fault =
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
     };
-
-export interface RecordedRequest {
-  readonly method: string;
-  /** With the query. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: string;
-}
 
 export interface FaultyRegistryOptions {
   readonly auth?: FaultyAuthOptions;
@@ -72,6 +74,7 @@ export interface FaultyRegistry extends ImageShelf, AsyncDisposable {
   readonly origin: string;
   readonly requests: RecordedRequest[];
   readonly auth: FaultyAuth | undefined;
+  readonly uploads: FaultyUploads;
   /** Settled when a client closes its connection before it has the whole answer. */
   readonly hungUp: Promise<void>;
   /** The next `times` requests whose `METHOD /path` matches get this; faults queue, the first that matches is used. */
@@ -79,28 +82,36 @@ export interface FaultyRegistry extends ImageShelf, AsyncDisposable {
   close(): Promise<void>;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Uint8Array;
-}
-
 export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): Promise<FaultyRegistry> {
   const faults: { readonly match: RegExp; readonly fault: Fault; left: number }[] = [];
   const requests: RecordedRequest[] = [];
   const shelf = createImageShelf();
+  const uploads = createFaultyUploads(shelf);
   const hangUp = Promise.withResolvers<void>();
   const handle = async (incoming: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     response.on("close", () => {
       if (!response.writableFinished) hangUp.resolve();
     });
-    const request = await record(incoming);
-    requests.push(request);
-    const entry = faults.find(({ match, left }) => left > 0 && match.test(`${request.method} ${request.path}`));
+    const entry = faults.find(({ match, left }) => left > 0 && match.test(`${incoming.method} ${incoming.url}`));
     if (entry !== undefined) entry.left--;
-    const ignoresRange = entry?.fault.kind === "ignore-range";
-    const answer = auth?.answer(request) ?? serve(shelf, request, ignoresRange);
-    await send(request, response, answer, entry?.fault);
+    const fault = entry?.fault;
+    if (fault?.kind === "take-nothing") {
+      incoming.pause();
+      return;
+    }
+    const { content, request } = await record(incoming, fault?.kind === "break" ? fault.afterBytes : undefined);
+    requests.push(request);
+    if (fault?.kind === "revoke") auth?.revoke();
+    if (fault?.kind === "lose-upload" || (fault?.kind === "break" && !fault.keeps)) uploads.lose(request);
+    if (fault?.kind === "break") {
+      uploads.keep(request, content);
+      response.socket?.destroy();
+      return;
+    }
+    // What a status takes the place of has not happened; a connection that is reset may have lost the answer only.
+    const refusal = fault?.kind === "status" ? errorAnswer(fault.status, "", "") : auth?.answer(request);
+    const answer = refusal ?? uploads.answer(request, content) ?? serve(shelf, request, fault?.kind === "ignore-range");
+    await send(request, response, answer, fault);
   };
   const listener = (incoming: http.IncomingMessage, response: http.ServerResponse): void => {
     handle(incoming, response).catch(() => response.socket?.destroy());
@@ -120,6 +131,7 @@ export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): 
     origin,
     requests,
     auth,
+    uploads,
     hungUp: hangUp.promise,
     fault: (match, fault, times = Number.POSITIVE_INFINITY) => faults.push({ match, fault, left: times }),
     close,
@@ -127,11 +139,23 @@ export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): 
   };
 }
 
-async function record(incoming: http.IncomingMessage): Promise<RecordedRequest> {
+/** Up to `limit` bytes of the body: who wants no more breaks off. */
+async function record(
+  incoming: http.IncomingMessage,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<{ readonly request: RecordedRequest; readonly content: Buffer }> {
   const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
+  let bodyBytes = 0;
+  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+    chunks.push(chunk.subarray(0, limit - bodyBytes));
+    bodyBytes = Math.min(limit, bodyBytes + chunk.byteLength);
+    if (bodyBytes >= limit) break;
+  }
+  const content = Buffer.concat(chunks);
   const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
-  return { method: incoming.method ?? "", path: incoming.url ?? "", headers, body: Buffer.concat(chunks).toString() };
+  const path = incoming.url ?? "";
+  const body = path.includes("/blobs/uploads/") ? "" : content.toString();
+  return { request: { method: incoming.method ?? "", path, headers, body, bodyBytes }, content };
 }
 
 /** distribution-spec end-1, end-2 and end-3. */
@@ -139,6 +163,11 @@ function serve(shelf: ImageShelf, request: RecordedRequest, ignoresRange: boolea
   const path = request.path.replace(/\?.*$/, "");
   if (path === "/v2/") return { status: 200, headers: {}, body: Buffer.from("{}") };
   const [, repository = "", kind, reference = ""] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? [];
+  if (kind === "manifests" && request.method === "PUT") {
+    const bytes = new TextEncoder().encode(request.body);
+    const { digest } = shelf.addManifest(repository, reference, bytes, request.headers["content-type"]);
+    return { status: 201, headers: { "docker-content-digest": digest }, body: new Uint8Array() };
+  }
   if (kind === "manifests") {
     const found = shelf.findManifest(repository, reference);
     if (found === undefined) return errorAnswer(404, "MANIFEST_UNKNOWN", "manifest unknown");
@@ -161,11 +190,6 @@ function serveRange(request: RecordedRequest, blob: Uint8Array, digest: string, 
   }
   const range = `bytes ${offset}-${blob.byteLength - 1}/${blob.byteLength}`;
   return { status: 206, headers: { ...headers, "content-range": range }, body: blob.subarray(offset) };
-}
-
-export function errorAnswer(status: number, code: string, message: string, headers: Answer["headers"] = {}): Answer {
-  const body = Buffer.from(JSON.stringify({ errors: [{ code, message, detail: null }] }));
-  return { status, headers: { "content-type": "application/json", ...headers }, body };
 }
 
 async function send(
