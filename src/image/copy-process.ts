@@ -12,7 +12,7 @@ import type { LaunchPlan, PlanBuilder } from "../launch/plan.ts";
 import type { CopyReply, CopyRequest, PackRequest, UnpackRequest } from "../layer/copy/request.ts";
 import { readLines } from "../layer/messages.ts";
 
-export type { PackRequest, UnpackRequest } from "../layer/copy/request.ts";
+export type { ChangesRequest, PackRequest, UnpackRequest } from "../layer/copy/request.ts";
 
 /** What a worker is to do; descriptors are filled in. */
 export type CopyTask = Omit<CopyRequest, "reply">;

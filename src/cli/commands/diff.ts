@@ -1,0 +1,27 @@
+/** devbox diff: what a box has changed. */
+import { defineCommand, everyCommand, jsonOption } from "../command.ts";
+import { byteText } from "../format/byte-text.ts";
+import { openContext } from "../ui/context.ts";
+import { writeOut } from "../ui/output.ts";
+
+export default defineCommand({
+  meta: { name: "diff", description: "List what a box has changed in the files of its image" },
+  args: {
+    box: { type: "positional", description: "Its name, or the beginning of its id" },
+    ...jsonOption,
+    ...everyCommand,
+  },
+  examples: [
+    ["devbox diff web", "A: added, C: changed, D: deleted"],
+    ["devbox diff --json web | jq -r '.[] | select(.kind == \"A\").path'", "for scripts"],
+  ],
+  notes: ["What was mounted into the box is not its own. Bytes of names that are no UTF-8 stand as \\xNN."],
+  async run(values) {
+    using context = openContext({ debug: values.debug });
+    const { boxChanges } = await import("../../box/diff.ts");
+    const changes = (await boxChanges(context, values.box)).map(({ kind, path }) => ({ path: byteText(path), kind }));
+    if (values.json) writeOut(`${JSON.stringify(changes)}\n`);
+    else writeOut(changes.map(({ kind, path }) => `${kind} ${path}\n`).join(""));
+    return 0;
+  },
+});
