@@ -18,6 +18,7 @@ import { readImage } from "../store/images.ts";
 import type { Store, StoredImage } from "../store/types.ts";
 import { confirmLayers } from "../store/unsynced.ts";
 import { cancellable } from "./cancellable.ts";
+import { avoidingBadMirrors } from "./mirror-health.ts";
 import { openSource } from "./open-source.ts";
 
 export interface PullOptions {
@@ -48,18 +49,20 @@ export async function pull(
   confirmLayers(context, store);
   const local = readUndamaged(context, store, reference, options.platform ?? hostPlatform());
   if (local !== undefined && isPinned(reference)) return { image: local, isNew: false };
-  const inner = cancellable(context);
   try {
-    await using source = await openSource(inner.context, store, reference, options);
-    const top = local === undefined ? undefined : await source.resolve();
-    if (local !== undefined && top?.digest === local.topDigest) return { image: local, isNew: false };
-    // What fetches and applies takes milliseconds to load: only where there is something to bring.
-    const { bringImage } = await import("./bring.ts");
-    const facts = await readFacts();
-    return {
-      image: await bringImage({ ...inner, store, facts, source }, { reference, top, platform: options.platform }),
-      isNew: true,
-    };
+    return await avoidingBadMirrors(context, async (health) => {
+      const inner = cancellable(context);
+      await using source = await openSource(inner.context, store, reference, { ...options, health });
+      const top = local === undefined ? undefined : await source.resolve();
+      if (local !== undefined && top?.digest === local.topDigest) return { image: local, isNew: false };
+      // What fetches and applies takes milliseconds to load: only where there is something to bring.
+      const { bringImage } = await import("./bring.ts");
+      const facts = await readFacts();
+      return {
+        image: await bringImage({ ...inner, store, facts, source }, { reference, top, platform: options.platform }),
+        isNew: true,
+      };
+    });
   } catch (error) {
     throw context.signal.aborted ? interrupted(reference, error) : error;
   }

@@ -1,15 +1,57 @@
-/** A registry as a source: the client of `registry/`, bound to one reference. */
+/** A registry as a source: its clients, bound to one reference, at all places that registries.conf names for it. */
 import type { Context } from "../core/context.ts";
 import type { RegistryReference } from "../oci/reference.ts";
-import { createRegistryClient } from "../registry/client.ts";
+import { createRegistryClient, type RegistryClientOptions } from "../registry/client.ts";
+import { defaultTimeouts } from "../registry/http-client.ts";
+import { type Place, pullPlaces } from "../registry/places.ts";
+import { readRegistriesConf } from "../registry/registries-conf-files.ts";
+import { type MirrorHealth, openMirrorHealth } from "./mirror-health.ts";
+import { openMirroredSource } from "./mirrored-source.ts";
 import type { ImageSource } from "./source.ts";
 
+export interface RegistrySourceOptions {
+  /** false: plain http and unverified certificates are accepted, wherever it goes. */
+  readonly tlsVerify: boolean;
+  /** Of the mirrors, where several sources are opened after one another. */
+  readonly health?: MirrorHealth;
+}
+
+/** A mirror has others behind it: what takes long there is quicker at the next. */
+const mirrorPatience: Pick<RegistryClientOptions, "retry" | "timeouts"> = {
+  retry: { attempts: 2, baseMs: 250, maxMs: 1000, retryAfterMaxMs: 1000 },
+  timeouts: { ...defaultTimeouts, connectMs: 5000, headersMs: 15_000, bodyStallMs: 15_000 },
+};
+
+/** @throws DevboxError REGISTRY_REFUSED where registries.conf blocks the name; BAD_CONFIG of registries.conf */
 export function openRegistrySource(
   context: Context,
-  { registry, repository, tag, digest }: RegistryReference,
-  { tlsVerify }: { readonly tlsVerify: boolean },
+  reference: RegistryReference,
+  { tlsVerify, health = openMirrorHealth().health }: RegistrySourceOptions,
 ): ImageSource {
-  const client = createRegistryClient(context, { registry, repository, tlsVerify });
+  const places = pullPlaces(reference, readRegistriesConf(context.env));
+  const opened = places.map((place) => ({
+    name: `${place.registry}/${place.repository}`,
+    source: openPlace(context, reference, place, tlsVerify),
+  }));
+  const mirrors = opened.slice(0, -1);
+  const [primary] = opened.slice(-1);
+  if (primary === undefined) return openPlace(context, reference, places[0], tlsVerify);
+  return mirrors.length === 0 ? primary.source : openMirroredSource(context, mirrors, primary, health);
+}
+
+function openPlace(
+  context: Context,
+  { tag, digest }: RegistryReference,
+  { registry, repository, insecure, isMirror }: Place,
+  tlsVerify: boolean,
+): ImageSource {
+  const patience = isMirror ? mirrorPatience : {};
+  const client = createRegistryClient(context, {
+    registry,
+    repository,
+    tlsVerify: tlsVerify && !insecure,
+    ...patience,
+  });
   // With both, the digest decides and the tag is a comment (as for docker and podman).
   const name = digest ?? tag ?? "latest";
   return {
