@@ -36,6 +36,8 @@ const sections: Readonly<Record<string, Commands>> = {
   },
   "Images and volumes": {
     pull: () => import("./commands/pull.ts"),
+    push: () => import("./commands/push.ts"),
+    copy: () => import("./commands/copy.ts"),
     import: () => import("./commands/import.ts"),
     commit: () => import("./commands/commit.ts"),
     export: () => import("./commands/export.ts"),
@@ -43,6 +45,7 @@ const sections: Readonly<Record<string, Commands>> = {
     untag: () => import("./commands/untag.ts"),
     images: () => import("./commands/images.ts"),
     rmi: () => import("./commands/rmi.ts"),
+    artifact: () => import("./commands/artifact.ts"),
     volume: () => import("./commands/volume.ts"),
     bundle: () => import("./commands/bundle.ts"),
     prune: () => import("./commands/prune.ts"),

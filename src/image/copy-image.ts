@@ -7,12 +7,15 @@
  */
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
-import { convertIndex, encodeManifest } from "../oci/convert.ts";
+import { convertIndex, encodeManifest, isImage } from "../oci/convert.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf } from "../oci/digest.ts";
-import type { Index } from "../oci/image.ts";
+import type { Index, Manifest } from "../oci/image.ts";
 import { parseAnyManifest } from "../oci/parse.ts";
-import { formatPlatform, hostPlatform, isManifestType, selectPlatform } from "../oci/platform.ts";
+import { MAX_CONFIG_BYTES, parseImageConfig } from "../oci/parse-config.ts";
+import { formatPlatform, hostPlatform, isManifestType, normalizePlatform, selectPlatform } from "../oci/platform.ts";
+import { embeddedContent } from "../oci/verify.ts";
+import { runsOn } from "../store/images.ts";
 import type { Store } from "../store/types.ts";
 import { cancellable } from "./cancellable.ts";
 import { createBlobCopier } from "./copy-blob.ts";
@@ -52,16 +55,35 @@ export async function copyImage(
 }
 
 /** Through indexes down to the manifest of the platform. */
-async function choose({ source, destination, options }: CopyWork, top: FetchedManifest): Promise<FetchedManifest> {
+async function choose(work: CopyWork, top: FetchedManifest): Promise<FetchedManifest> {
+  const { source, destination, options } = work;
   let found = top;
   for (let depth = 0; depth < maxDepth; depth++) {
     const document = parseAnyManifest(found.bytes, found.descriptor.mediaType);
-    if (document.kind === "manifest") return found;
+    if (document.kind === "manifest") {
+      if (found === top) await requirePlatform(work, document.manifest);
+      return found;
+    }
     const { platform = hostPlatform() } = options;
     const entry = selectPlatform(document.index, platform, `the index for ${destination.label}`);
     found = await source.fetchManifest(entry);
   }
   throw tooDeep(top.descriptor);
+}
+
+/** A manifest that no index lists is for what its config says. */
+async function requirePlatform({ source, options }: CopyWork, manifest: Manifest): Promise<void> {
+  const { platform } = options;
+  if (platform === undefined || !isImage(manifest)) return;
+  const { config } = manifest;
+  const bytes = embeddedContent(config) ?? (await source.fetchSmallBlob(config, MAX_CONFIG_BYTES));
+  const is = parseImageConfig(bytes);
+  if (runsOn(is, platform)) return;
+  throw new DevboxError("NO_MATCHING_PLATFORM", {
+    step: `choose ${formatPlatform(platform)} from the image`,
+    because: `it is there for ${formatPlatform(normalizePlatform(is))} only`,
+    hint: "take another tag, or leave --platform out",
+  });
 }
 
 /** A manifest or index, with all that it lists. */

@@ -1,6 +1,6 @@
 /** The destination that a reference names. Each kind is loaded when it is needed. */
 import type { Context } from "../core/context.ts";
-import { formatReference, type Reference } from "../oci/reference.ts";
+import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { ImageDestination } from "./destination.ts";
 
 export interface DestinationOptions {
@@ -33,12 +33,15 @@ export async function openDestination(
   }
 }
 
-/** Under which names an image is listed there. */
+/** Under which names an image is listed there. @throws DevboxError BAD_REFERENCE */
 export function namesAt(reference: Reference): readonly string[] {
   switch (reference.kind) {
     case "registry":
     case "dir":
       return [];
+    case "docker-archive":
+      // As skopeo has it: docker takes `debian` for no name of an image.
+      return reference.ref === undefined ? [] : [formatReference(parseReference(reference.ref))];
     default:
       return reference.ref === undefined ? [] : [reference.ref];
   }

@@ -8,6 +8,7 @@ import { pushPlace } from "../registry/places.ts";
 import { readRegistriesConf } from "../registry/registries-conf-files.ts";
 import type { ImageDestination } from "./destination.ts";
 
+/** @throws DevboxError REGISTRY_REFUSED where registries.conf blocks the name; BAD_CONFIG of registries.conf */
 export function openRegistryDestination(
   context: Context,
   reference: RegistryReference,

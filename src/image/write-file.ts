@@ -1,8 +1,9 @@
 /** Files outside the store that a copy writes: whole under their name, or not there. */
-import { closeSync, fdatasync, openSync, renameSync, write } from "node:fs";
+import { closeSync, fdatasync, openSync, renameSync, write, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import type { Digest } from "../oci/descriptor.ts";
 import { randomHex, removeQuietly, syncDirectory } from "../store/atomic-write.ts";
 
 export interface NewFile extends AsyncDisposable {
@@ -44,6 +45,11 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   await writeAll(file.fd, typeof content === "string" ? Buffer.from(content) : content, `write ${path}`);
   await file.commit();
   syncDirectory(dirname(path));
+}
+
+/** As skopeo and podman do it: the digest, and no line end. @throws DevboxError COPY_FAILED */
+export function writeDigest(path: string, digest: Digest): void {
+  attempt(`write the digest to ${path}`, () => writeFileSync(path, digest));
 }
 
 const writeSome: (fd: number, bytes: Uint8Array) => Promise<{ bytesWritten: number }> = promisify(write);

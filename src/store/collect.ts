@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import { isDigest } from "../oci/digest.ts";
-import { parseManifestDocument } from "../oci/parse.ts";
+import { parseAnyManifest } from "../oci/parse.ts";
 import { parseImageConfig } from "../oci/parse-config.ts";
 import { listBoxes } from "./boxes.ts";
 import { storedLayers } from "./images.ts";
@@ -42,6 +42,13 @@ export function findGarbage(store: Store, now: Date): Garbage {
   };
 }
 
+/** All blobs that an image or index of the store needs, itself included, as far as they can be read. */
+export function reachedBlobs(store: Store, top: Descriptor): readonly Digest[] {
+  const references = { blobs: new Set<Digest>(), layers: new Set<Digest>(), leased: new Set<Digest>() };
+  reach(store, top, references, new Set());
+  return [...references.blobs];
+}
+
 interface References {
   readonly blobs: Set<Digest>;
   /** chainIDs. */
@@ -72,7 +79,7 @@ function reach(store: Store, descriptor: Descriptor, references: References, vis
   visited.add(descriptor.digest);
   references.blobs.add(descriptor.digest);
   const document = orNothing(() =>
-    parseManifestDocument(readFileSync(blobPath(store, descriptor.digest)), descriptor.mediaType),
+    parseAnyManifest(readFileSync(blobPath(store, descriptor.digest)), descriptor.mediaType),
   );
   if (document?.kind === "index") {
     for (const inner of document.index.manifests) reach(store, inner, references, visited);

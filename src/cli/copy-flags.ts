@@ -1,0 +1,39 @@
+/** Flags of the commands that send images somewhere: `push` and `copy`. */
+import type { CopyOptions } from "../image/copy-image.ts";
+import type { ArgumentDefs, Values } from "./command.ts";
+import { packingOptions } from "./packing-flags.ts";
+
+export const copyOptions = {
+  all: { type: "boolean", alias: "a", description: "Every platform of an index, and the index" },
+  platform: {
+    type: "string",
+    valueHint: "OS/ARCH[/VARIANT]",
+    completes: ["linux/amd64", "linux/arm64"],
+    description: "Platform to take from an index; default: this machine's",
+  },
+  ...packingOptions,
+  compression: { ...packingOptions.compression, description: "Pack layers so; default: as they are" },
+  format: {
+    type: "enum",
+    alias: "f",
+    options: ["oci", "v2s2"],
+    description: "Make manifests OCI's or docker's; default: as they are, where that can be held",
+  },
+  "preserve-digests": { type: "boolean", description: "Fail rather than change a manifest" },
+  digestfile: { type: "string", valueHint: "FILE", completes: "files", description: "Write the digest to a file" },
+} as const satisfies ArgumentDefs;
+
+/** @throws DevboxError USAGE, BAD_PLATFORM */
+export async function readCopyOptions(
+  values: Values<typeof copyOptions>,
+): Promise<Omit<CopyOptions, "names" | "mountFrom">> {
+  const { parsePacking } = await import("../image/packing.ts");
+  const { parsePlatform } = await import("../oci/platform.ts");
+  return {
+    all: values.all ?? false,
+    platform: values.platform === undefined ? undefined : parsePlatform(values.platform),
+    packing: parsePacking(values.compression, values.level),
+    form: values.format === "v2s2" ? "docker" : values.format,
+    preserveDigests: values["preserve-digests"] ?? false,
+  };
+}
