@@ -1,76 +1,80 @@
-/** A tar file as a file tree; a compressed one is unpacked into the store first, since members are read out of order. */
-import { closeSync, openSync, readSync, statSync, writeSync } from "node:fs";
+/**
+ * A tar file as a file tree. Members are read out of order, so what is packed or comes through a pipe is written into the
+ * store first.
+ */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Context } from "../core/context.ts";
-import { DevboxError, errnoName } from "../core/errors.ts";
-import { sniffCompression } from "../layer/compression.ts";
-import { decompressors } from "../layer/decompress.ts";
-import type { Compression } from "../layer/protocol.ts";
+import { DevboxError } from "../core/errors.ts";
 import { randomHex, removeQuietly, storeError } from "../store/atomic-write.ts";
 import type { Store } from "../store/types.ts";
 import { chunkBytes, type FileTree } from "./file-tree.ts";
+import { type OpenInput, openInput, readInput, recognise, startBytes, unpacked } from "./input-stream.ts";
 import { indexTar, type TarMember } from "./tar-index.ts";
 
 /** @throws DevboxError IMAGE_NOT_FOUND when there is no such file; LAYER_INVALID when it is no archive */
 export async function openArchiveTree(context: Context, store: Store, file: string, label: string): Promise<FileTree> {
-  const fd = await openUncompressed(context, store, file, label);
+  const hint = "name an image layout in a directory oci:DIR, a root file system dir:DIR";
+  return await openInputTree(context, store, openInput({ kind: "file", path: file }, { label, directoryHint: hint }));
+}
+
+/** As `openArchiveTree`. The tree owns the input. */
+export async function openInputTree(context: Context, store: Store, input: OpenInput): Promise<FileTree> {
+  const { label } = input;
+  const { fd, close } = await openPlain(context, store, input);
   try {
     const members = indexTar(fd);
     return {
       label,
       sizeOf: (path) => members.get(path)?.size,
       stream: (path, offset) => readMember(fd, members.get(path), offset, `read ${path} of ${label}`),
-      [Symbol.dispose]: () => closeSync(fd),
+      [Symbol.dispose]: close,
     };
   } catch (error) {
-    closeSync(fd);
+    close();
     throw explain(error, label);
   }
 }
 
-/** A descriptor of the plain tar. Of an unpacked one only the descriptor is left, so that nothing remains of it. */
-async function openUncompressed(context: Context, store: Store, file: string, label: string): Promise<number> {
-  const fd = open(file, label);
-  const start = Buffer.alloc(4);
-  readSync(fd, start, 0, start.length, 0);
-  const compression = sniffCompression(start);
-  if (compression === "none") return fd;
+interface PlainFile {
+  readonly fd: number;
+  readonly close: () => void;
+}
+
+async function openPlain(context: Context, store: Store, input: OpenInput): Promise<PlainFile> {
   try {
-    return await unpack(context, store, fd, compression);
+    if (isPlain(input)) return { fd: input.fd, close: () => input[Symbol.dispose]() };
+    const fd = await spool(context, store, input);
+    input[Symbol.dispose]();
+    return { fd, close: () => closeSync(fd) };
   } catch (error) {
-    throw explain(error, label);
-  } finally {
-    closeSync(fd);
+    input[Symbol.dispose]();
+    throw error;
   }
 }
 
-async function unpack(context: Context, store: Store, from: number, compression: Compression): Promise<number> {
+/** Whether it can be read as it lies there. A file is read from its beginning, wherever its descriptor stands. */
+function isPlain({ fd, label }: OpenInput): boolean {
+  if (!fstatSync(fd).isFile()) return false;
+  const start = Buffer.alloc(startBytes);
+  const length = readSync(fd, start, 0, start.length, 0);
+  return recognise(start.subarray(0, length), label) === "none";
+}
+
+/** Only the descriptor is left, so that nothing remains of it. */
+async function spool({ signal }: Context, store: Store, input: OpenInput): Promise<number> {
   const path = join(store.ingest, `.tmp-${randomHex(8)}`);
   const to = openSync(path, "wx+", 0o600);
   removeQuietly(path);
   try {
-    const { signal } = context;
-    await pipeline(
-      Readable.from(chunksFrom(from, 0, Number.POSITIVE_INFINITY)),
-      ...decompressors(compression),
-      sink(to),
-      { signal },
-    );
+    for await (const chunk of unpacked(readInput(input, signal), input.label)) {
+      for (let done = 0; done < chunk.byteLength; ) done += write(to, chunk, done);
+    }
     return to;
   } catch (error) {
     closeSync(to);
     throw error;
   }
-}
-
-function sink(fd: number): (chunks: AsyncIterable<Uint8Array>) => Promise<void> {
-  return async (chunks) => {
-    for await (const chunk of chunks) {
-      for (let done = 0; done < chunk.byteLength; ) done += write(fd, chunk, done);
-    }
-  };
 }
 
 function write(fd: number, chunk: Uint8Array, offset: number): number {
@@ -98,24 +102,6 @@ function* chunksFrom(fd: number, start: number, end: number): Generator<Uint8Arr
     if (length === 0) return;
     position += length;
     yield chunk.subarray(0, length);
-  }
-}
-
-function open(file: string, label: string): number {
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
-    const hint = "name an image layout in a directory oci:DIR, a root file system dir:DIR";
-    throw new DevboxError("IMAGE_NOT_FOUND", { step: `open ${label}`, because: "it is a directory", hint });
-  }
-  try {
-    return openSync(file, "r");
-  } catch (error) {
-    const missing = errnoName(error) === "ENOENT";
-    throw new DevboxError("IMAGE_NOT_FOUND", {
-      step: `open ${label}`,
-      ...(missing ? { because: "there is no such file" } : {}),
-      hint: "check the path",
-      cause: error,
-    });
   }
 }
 

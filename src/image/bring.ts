@@ -92,7 +92,8 @@ export async function restoreImage(
   syncDirectory(store.layers);
 }
 
-function refersTo({ manifestDescriptor, manifest, layers }: StoredImage) {
+/** What its lease names. */
+export function refersTo({ manifestDescriptor, manifest, layers }: StoredImage) {
   const blobs = [manifestDescriptor, manifest.config, ...manifest.layers].map(({ digest }) => digest);
   return { blobs, chainIds: layers.map(({ chainId }) => chainId) };
 }

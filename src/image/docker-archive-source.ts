@@ -16,7 +16,7 @@ import { requireFile } from "./read-file.ts";
 import type { ImageSource } from "./source.ts";
 
 /** An item of `manifest.json` (docker image save, moby image/tarexport). */
-interface SavedImage {
+export interface SavedItem {
   readonly config: string;
   readonly repoTags: readonly string[];
   /** Base first. */
@@ -33,9 +33,18 @@ interface TranslatedImage {
 
 /** @param name `repository:tag` of the image in the archive; undefined: the only one */
 export function openDockerArchiveSource(tree: FileTree, name: string | undefined): ImageSource {
+  return openSaved(tree, async () => chooseSaved(await readSavedItems(tree), name, tree));
+}
+
+/** One image of an archive. Disposing disposes the tree. */
+export function openSavedItem(tree: FileTree, item: SavedItem): ImageSource {
+  return openSaved(tree, async () => item);
+}
+
+function openSaved(tree: FileTree, choose: () => Promise<SavedItem>): ImageSource {
   let translated: Promise<TranslatedImage> | undefined;
   const image = (): Promise<TranslatedImage> => {
-    translated ??= translate(tree, name);
+    translated ??= choose().then((item) => translate(tree, item));
     return translated;
   };
   return {
@@ -57,10 +66,7 @@ export function openDockerArchiveSource(tree: FileTree, name: string | undefined
   };
 }
 
-async function translate(tree: FileTree, name: string | undefined): Promise<TranslatedImage> {
-  const hint = tree.sizeOf("index.json") === undefined ? undefined : "it is an OCI image layout: use oci-archive:FILE";
-  const list = await requireFile(tree, "manifest.json", MAX_MANIFEST_BYTES, hint);
-  const saved = chooseSaved(readSaved(list, tree), name, tree);
+async function translate(tree: FileTree, saved: SavedItem): Promise<TranslatedImage> {
   const configBytes = await requireFile(tree, saved.config, MAX_CONFIG_BYTES);
   const diffIds = parseImageConfig(configBytes).rootfs.diff_ids;
   const files = new Map<Digest, string>();
@@ -108,12 +114,22 @@ async function hashFile(tree: FileTree, file: string): Promise<Digest> {
   return sha256Digest(hasher.digest("hex"));
 }
 
-function readSaved(bytes: Uint8Array, tree: FileTree): readonly SavedImage[] {
+/** All images of the archive. @throws DevboxError BAD_MANIFEST when it has no such list, or an unreadable one */
+export async function readSavedItems(tree: FileTree): Promise<readonly SavedItem[]> {
+  const bytes = await requireFile(tree, "manifest.json", MAX_MANIFEST_BYTES, hintOf(tree));
   const document = { code: "BAD_MANIFEST", step: `read manifest.json of ${tree.label}` } as const;
   return readArray(parseJson(bytes, document, MAX_MANIFEST_BYTES), readItem);
 }
 
-function readItem(place: JsonPlace): SavedImage {
+function hintOf(tree: FileTree): string | undefined {
+  if (tree.sizeOf("index.json") !== undefined) return "it is an OCI image layout: use oci-archive:FILE";
+  // Moby image/tarexport: `manifest.json` came with content addresses, in docker 1.10.
+  return tree.sizeOf("repositories") === undefined
+    ? undefined
+    : "it was made before docker 1.10 (2016): load it into a docker of that time or the next years, and save it again";
+}
+
+function readItem(place: JsonPlace): SavedItem {
   return {
     config: readString(member(place, "Config")),
     repoTags: optional(place, "RepoTags", readStrings).RepoTags ?? [],
@@ -121,7 +137,7 @@ function readItem(place: JsonPlace): SavedImage {
   };
 }
 
-function chooseSaved(images: readonly SavedImage[], name: string | undefined, tree: FileTree): SavedImage {
+function chooseSaved(images: readonly SavedItem[], name: string | undefined, tree: FileTree): SavedItem {
   const wanted = name === undefined ? undefined : canonical(name);
   const found = images.filter(
     ({ repoTags }) => wanted === undefined || repoTags.some((tag) => canonical(tag) === wanted),

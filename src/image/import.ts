@@ -1,5 +1,6 @@
 /** `devbox import`: a tar of a root file system becomes an image of one layer. */
 import type { Context } from "../core/context.ts";
+import { DevboxError } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { defaultIdMap } from "../host/id-map.ts";
 import type { Packing } from "../layer/compress.ts";
@@ -39,17 +40,17 @@ export async function importImage(
   const execution = applyChanges({}, options.changes);
   const created = creationTime(context);
   defaultIdMap(facts);
-  using file = openInput(input);
+  using file = openInput(input, { directoryHint: "pack it on its way: tar -C DIR -c . | devbox import -" });
   await using pool = openWorkerPool(facts);
-  using layer = await makeLayer(
-    { context, store, pool },
-    {
-      label: `the layer of ${file.label}`,
-      tar: (signal) => unpacked(readInput(file, signal), file.label),
-      packing: options.packing,
-      below: [],
-    },
-  );
+  const request = {
+    label: `the layer of ${file.label}`,
+    tar: (signal: AbortSignal) => unpacked(readInput(file, signal), file.label),
+    packing: options.packing,
+    below: [],
+  };
+  using layer = await makeLayer({ context, store, pool }, request).catch((error: unknown) => {
+    throw explain(error, file.label);
+  });
   for (const note of layer.notes) context.log.debug(note);
   const { author, message, name, platform } = options;
   return await makeImage(context, store, {
@@ -62,4 +63,11 @@ export async function importImage(
     history: { comment: message ?? `Imported from ${input.kind === "fd" ? "-" : input.path}` },
     name,
   });
+}
+
+/** What the worker says of a layer, in words for who has made it. */
+function explain(error: unknown, label: string): unknown {
+  if (!(error instanceof DevboxError) || !["LAYER_INVALID", "LAYER_TRUNCATED"].includes(error.code)) return error;
+  const hint = "give a whole tar archive of a root file system";
+  return new DevboxError(error.code, { step: `import ${label}`, cause: error, hint });
 }

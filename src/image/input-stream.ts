@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, read as readWithCallback } from "node:fs";
 import { pipeline, Readable } from "node:stream";
 import { promisify } from "node:util";
-import { DevboxError, errnoName } from "../core/errors.ts";
+import { DevboxError } from "../core/errors.ts";
 import { sniffCompression } from "../layer/compression.ts";
 import { decompressors } from "../layer/decompress.ts";
 import { uncompressedLimit } from "../layer/limits.ts";
@@ -20,20 +20,34 @@ export interface OpenInput extends Disposable {
   readonly label: string;
 }
 
+interface InputWords {
+  /** Default: the path. */
+  readonly label?: string;
+  /** What to do where it is a directory. */
+  readonly directoryHint: string;
+}
+
 /** @throws DevboxError IMAGE_NOT_FOUND when there is no such file, or it is a directory */
-export function openInput(input: ArchiveInput): OpenInput {
-  if (input.kind === "fd") return { fd: input.fd, label: "stdin", [Symbol.dispose]: () => {} };
+export function openInput(input: ArchiveInput, { label, directoryHint }: InputWords): OpenInput {
+  if (input.kind === "fd") return { fd: input.fd, label: label ?? "stdin", [Symbol.dispose]: () => {} };
   const { path } = input;
-  const step = `open ${path}`;
+  const name = label ?? path;
+  const fd = open(path, name);
+  if (!fstatSync(fd).isDirectory()) return { fd, label: name, [Symbol.dispose]: () => closeSync(fd) };
+  closeSync(fd);
+  throw new DevboxError("IMAGE_NOT_FOUND", {
+    step: `open ${name}`,
+    because: "it is a directory",
+    hint: directoryHint,
+  });
+}
+
+function open(path: string, label: string): number {
   try {
-    const fd = openSync(path, "r");
-    if (!fstatSync(fd).isDirectory()) return { fd, label: path, [Symbol.dispose]: () => closeSync(fd) };
-    closeSync(fd);
+    return openSync(path, "r");
   } catch (cause) {
-    const missing = errnoName(cause) === "ENOENT" ? { because: "there is no such file" } : {};
-    throw new DevboxError("IMAGE_NOT_FOUND", { step, ...missing, cause, hint: "check the path" });
+    throw new DevboxError("IMAGE_NOT_FOUND", { step: `open ${label}`, cause, hint: "check the path" });
   }
-  throw new DevboxError("IMAGE_NOT_FOUND", { step, because: "it is a directory", hint: "give a tar file" });
 }
 
 /** Chunks of their own memory. Ends with the reason of the signal, also while it waits for a writer. */
@@ -89,8 +103,8 @@ export async function* unpacked(chunks: AsyncIterable<Uint8Array>, label: string
   yield* compression === "none" ? all : decompressed(all, compression, label);
 }
 
-/** At least as many bytes as tell the kind, if there are so many. */
-const startBytes = 8;
+/** So many bytes tell how content is packed. */
+export const startBytes = 8;
 
 async function readStart(source: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
   let start: Uint8Array = new Uint8Array();
@@ -111,23 +125,24 @@ async function* startingWith(start: Uint8Array, source: AsyncIterator<Uint8Array
   }
 }
 
-const foreign: readonly { readonly program: string; readonly magic: readonly number[] }[] = [
-  { program: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
-  { program: "bzip2", magic: [0x42, 0x5a, 0x68] },
-  { program: "lz4", magic: [0x04, 0x22, 0x4d, 0x18] },
-];
+/** By their first bytes, which no tar begins with: they would be a file's name. */
+const foreign: Readonly<Record<string, RegExp>> = {
+  xz: /^\xfd7zXZ\0/,
+  bzip2: /^BZh[1-9]1AY&/,
+};
 
 /**
- * How content is packed, by its first 8 bytes.
+ * How content is packed, by its first `startBytes`.
  * @throws DevboxError LAYER_INVALID naming the program that unpacks what devbox does not
  */
 export function recognise(start: Uint8Array, label: string): Compression {
-  const other = foreign.find(({ magic }) => magic.every((byte, at) => start[at] === byte));
-  if (other === undefined) return sniffCompression(start);
+  const text = Buffer.from(start).toString("latin1");
+  const program = Object.keys(foreign).find((name) => foreign[name]?.test(text));
+  if (program === undefined) return sniffCompression(start);
   throw new DevboxError("LAYER_INVALID", {
     step: `read ${label}`,
-    because: `it is packed with ${other.program}; devbox reads gzip and zstd`,
-    hint: `unpack it on its way: ${other.program} -dc FILE | devbox …`,
+    because: `it is packed with ${program}; devbox reads gzip and zstd`,
+    hint: `unpack it first: ${program} -dc FILE`,
   });
 }
 

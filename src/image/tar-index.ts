@@ -1,5 +1,5 @@
 /** Where the members of a tar file lie, found by reading headers and seeking over what is between them. */
-import { readSync } from "node:fs";
+import { fstatSync, readSync } from "node:fs";
 import { byteString } from "../layer/byte-string.ts";
 import { type Extensions, noExtensions, pathOf, sizeOf } from "../layer/tar/extensions.ts";
 import { blockSize, isZeroBlock, type RawHeader, readHeader } from "../layer/tar/header.ts";
@@ -46,6 +46,7 @@ interface Entry {
 }
 
 function* entriesOf(fd: number): Generator<Entry> {
+  const fileBytes = fstatSync(fd).size;
   let extensions = noExtensions();
   for (let offset = 0; ; ) {
     const block = readBlock(fd, offset);
@@ -53,6 +54,8 @@ function* entriesOf(fd: number): Generator<Entry> {
     const header = readHeader(block, offset);
     const described = { header, extensions, globals: [], offset };
     const member = { offset: offset + blockSize, size: hasContent(header) ? sizeOf(described) : 0 };
+    if (member.offset + member.size > fileBytes)
+      throw invalidArchive("the file ends in the middle of a member", offset);
     offset = member.offset + Math.ceil(member.size / blockSize) * blockSize;
     if (isExtension(header)) extend(extensions, header, readExtension(fd, member), offset);
     else {

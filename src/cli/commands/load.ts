@@ -1,0 +1,69 @@
+/** devbox load: images from an archive. */
+import type { LoadedImage } from "../../image/load.ts";
+import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
+import { openContext } from "../ui/context.ts";
+import { writeOut } from "../ui/output.ts";
+import { isTerminal } from "../ui/terminal.ts";
+
+export default defineCommand({
+  meta: { name: "load", description: "Load images from an archive" },
+  args: {
+    input: {
+      type: "string",
+      alias: "i",
+      valueHint: "FILE",
+      completes: "files",
+      description: "Archive of docker save, podman save or skopeo, plain or packed with gzip or zstd; default: stdin",
+    },
+    platform: {
+      type: "string",
+      valueHint: "OS/ARCH[/VARIANT]",
+      completes: ["linux/amd64", "linux/arm64"],
+      description: "Platform, where there are several; default: this machine's",
+    },
+    ...progressOptions,
+    verbose: { ...progressOptions.verbose, alias: "v" },
+    ...jsonOption,
+    ...everyCommand,
+  },
+  examples: [
+    ["devbox load -i images.tar", "all images in it, under their names"],
+    ["docker save debian:12 | devbox load", "out of docker's store"],
+  ],
+  notes: ["One image of several is brought by: devbox pull docker-archive:FILE:NAME, or oci-archive:FILE:NAME."],
+  async run(values) {
+    using context = openContext(values);
+    const { DevboxError } = await import("../../core/errors.ts");
+    if (values.input === undefined && isTerminal(0)) {
+      throw new DevboxError("USAGE", {
+        step: "load from a terminal",
+        because: "no archive comes from there",
+        hint: "name the file with -i, or pipe it in: devbox load < FILE",
+      });
+    }
+    const { loadImages } = await import("../../image/load.ts");
+    const { parsePlatform } = await import("../../oci/platform.ts");
+    const { readHostFacts } = await import("../../host/read-facts.ts");
+    const { openStore } = await import("../../store/open.ts");
+    const input =
+      values.input === undefined || values.input === "-"
+        ? ({ kind: "fd", fd: 0 } as const)
+        : ({ kind: "file", path: values.input } as const);
+    const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
+    const facts = readHostFacts(context.env);
+    const loaded = await loadImages(context, openStore(context.env), facts, input, { platform });
+    const lines = values.json ? loaded.map((image) => JSON.stringify(image)) : await describe(loaded);
+    writeOut(lines.map((line) => `${line}\n`).join(""));
+    return 0;
+  },
+});
+
+/** docker's words: scripts read the names from them. */
+async function describe(loaded: readonly LoadedImage[]): Promise<readonly string[]> {
+  const { familiarName, parseReference } = await import("../../oci/reference.ts");
+  return loaded.flatMap(({ names, id }) =>
+    names.length === 0
+      ? [`Loaded image ID: ${id}`]
+      : names.map((name) => `Loaded image: ${familiarName(parseReference(name))}`),
+  );
+}
