@@ -1,0 +1,54 @@
+/** What the commands of the group share: their flags, and how their words are read. */
+import { DevboxError } from "../../../core/errors.ts";
+import type { FileToPush } from "../../../image/artifact-push.ts";
+import { isMediaType } from "../../../oci/artifact.ts";
+import { formatReference, type Reference, type RegistryReference } from "../../../oci/reference.ts";
+import type { ArgumentDefs } from "../../command.ts";
+import { badFlag } from "../../run-values.ts";
+
+export const tlsVerifyOption = {
+  "tls-verify": {
+    type: "boolean",
+    default: true,
+    description: "Verify certificates, and speak https with all but loopback",
+    negativeDescription: "Accept any certificate, and plain http",
+  },
+} as const satisfies ArgumentDefs;
+
+export const platformOption = {
+  platform: {
+    type: "string",
+    valueHint: "OS/ARCH[/VARIANT]",
+    completes: ["linux/amd64", "linux/arm64"],
+    description: "Of those that the name stands for",
+  },
+} as const satisfies ArgumentDefs;
+
+/** @throws DevboxError USAGE for files and directories */
+export function requireRegistry(reference: Reference, step: string): RegistryReference {
+  if (reference.kind === "registry") return reference;
+  const because = `${formatReference(reference)} is no name of a registry`;
+  throw new DevboxError("USAGE", { step, because, hint: "for example ghcr.io/owner/name:1" });
+}
+
+/**
+ * Was a tag or a digest written, or is `latest` only what a name without one means? What stands behind the last slash tells
+ * it: before that a colon is a port's.
+ */
+export function hasTagOrDigest(text: string): boolean {
+  return /[:@]/.test(text.slice(text.lastIndexOf("/") + 1));
+}
+
+/** @throws DevboxError USAGE */
+export function parseMediaType(flag: string, text: string): string {
+  if (isMediaType(text)) return text;
+  throw badFlag(flag, text, "it is no media type", "application/vnd.example.thing.v1+json");
+}
+
+/** `FILE` or `FILE:TYPE/SUBTYPE`; a colon of a file's own stays in its name. */
+export function parseFile(text: string, defaultType: string): FileToPush {
+  const colon = text.lastIndexOf(":");
+  const mediaType = text.slice(colon + 1);
+  if (colon > 0 && isMediaType(mediaType)) return { path: text.slice(0, colon), mediaType };
+  return { path: text, mediaType: defaultType };
+}
