@@ -8,6 +8,7 @@ import type { Store } from "../store/types.ts";
 import { confirmLayers } from "../store/unsynced.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import { boxesOf } from "./remove.ts";
+import { shareFiles } from "./share-files.ts";
 
 export interface PruneOptions {
   /** Every image that no box uses, not only the nameless. */
@@ -31,7 +32,10 @@ export async function prune(context: Context, store: Store, facts: HostFacts, op
     images = doomed.map(({ name, descriptor }) => name ?? descriptor.digest);
     return doomed.length === 0 ? entries : entries.filter((entry) => !doomed.includes(entry));
   });
-  return { images, freedBytes: await collectGarbage(context, store, facts, { remains: true }) };
+  const freedBytes = await collectGarbage(context, store, facts, { remains: true });
+  // What `run` has brought shares its files now.
+  await shareFiles(context, store, facts);
+  return { images, freedBytes };
 }
 
 function isNameless({ name }: ImageEntry): boolean {

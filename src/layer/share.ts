@@ -13,19 +13,18 @@ import type { BigIntStats } from "node:fs";
 import { type ByteString, byteStringOfText } from "./byte-string.ts";
 import type { SharedWith, WorkerRequest } from "./protocol.ts";
 import { findLinks } from "./share/links.ts";
-import { join, longestPath, namesIn, statOf } from "./share/paths.ts";
+import { join, longestPath, namesIn, removeIfThere, statOf } from "./share/paths.ts";
 import {
   chooseMethod,
   isSameFile,
   type Method,
-  removeIfThere,
   replaceByLink,
   type SharedPath,
   shareBlocks,
   smallestBlock,
 } from "./share/replace.ts";
 import { countAlike, takeSample } from "./share/sample.ts";
-import { keepTime, restoreTime } from "./share/times.ts";
+import { type KeptTimes, keepTimes, restoreTimes } from "./share/times.ts";
 
 export type ShareRequest = Extract<WorkerRequest, { readonly kind: "share" }>;
 
@@ -39,8 +38,10 @@ interface Partner {
 }
 
 interface Pass {
-  readonly layer: ByteString;
   readonly tree: ByteString;
+  /** A free path on the file system of the tree. */
+  readonly temporary: ByteString;
+  readonly times: KeptTimes;
   readonly partners: readonly Partner[];
   readonly method: Method;
   /** Inodes of others that this layer has taken: no two of its paths may become one file. */
@@ -56,18 +57,18 @@ const leastAlike = 1 / 16;
 export async function shareLayer({ layer, others }: ShareRequest): Promise<readonly SharedWith[]> {
   const directory = byteStringOfText(layer);
   const tree = `${directory}/fs`;
-  removeIfThere(temporaryIn(directory));
-  restoreTime(directory, tree);
+  // Beside the tree, on its file system, where nobody looks.
+  const temporary = `${directory}/shared-link`;
+  const note = `${directory}/shared-times`;
+  removeIfThere(temporary);
+  restoreTimes(note, tree);
   const partners = choosePartners(tree, others);
   if (partners.length === 0) return [];
-  const pass: Pass = { layer: directory, tree, partners, method: chooseMethod(temporaryIn(directory)), taken: new Set() };
-  await shareTree(pass);
-  return partners.map(({ layer: other, files, bytes }) => ({ layer: other, files, bytes })).filter(({ files }) => files > 0);
-}
-
-/** Beside the tree, on its file system, where nobody looks. */
-function temporaryIn(layer: ByteString): ByteString {
-  return `${layer}/shared-link`;
+  using times = keepTimes(note, tree);
+  await shareTree({ tree, temporary, times, partners, method: chooseMethod(temporary), taken: new Set() });
+  return partners
+    .map(({ layer: other, files, bytes }) => ({ layer: other, files, bytes }))
+    .filter(({ files }) => files > 0);
 }
 
 function choosePartners(tree: ByteString, others: readonly string[]): readonly Partner[] {
@@ -112,7 +113,7 @@ function shareDirectory(pass: Pass, { path, partners }: Place): readonly Place[]
       if (there.length > 0 && inner.length <= longestPath) places.push({ path: inner, partners: there });
     } else if (ours?.isFile() === true && ours.nlink === 1n && ours.size > 0n) {
       shareFile(pass, partners, inner, ours, () => {
-        if (!isTimeKept) time.use(keepTime(pass.layer, pass.tree, path));
+        if (!isTimeKept) time.use(pass.times.keep(path));
         isTimeKept = true;
       });
     }
@@ -150,7 +151,7 @@ function share(pass: Pass, partner: Partner, theirs: SharedPath, ours: SharedPat
   }
   if (!mayLink(pass, partner, theirs.stats) || !isSameFile(theirs, ours)) return false;
   beforeChange();
-  if (!replaceByLink(theirs.path, ours.path, temporaryIn(pass.layer))) return false;
+  if (!replaceByLink(theirs.path, ours.path, pass.temporary)) return false;
   pass.taken.add(theirs.stats.ino);
   return true;
 }

@@ -27,6 +27,15 @@ export function markUnsynced(directory: string): void {
   if (boot !== undefined) symlinkSync(boot, join(directory, markName));
 }
 
+/** A layer that is intact is about to be changed: what becomes a part of it may not be on disk. */
+export function markChanged(directory: string): void {
+  try {
+    markUnsynced(directory);
+  } catch (error) {
+    if (errnoName(error) !== "EEXIST") throw error;
+  }
+}
+
 /** Whether the tree in a layer's directory is as it was applied. One system call for all but fresh layers. */
 export function isIntact(directory: string): boolean {
   const path = join(directory, markName);

@@ -47,14 +47,18 @@ export default defineCommand({
     const references = values.image.map((text) => readName(text, context.env));
     const store = openStore(context.env);
     const readFacts = async () => (await import("../../host/read-facts.ts")).readHostFacts(context.env);
+    let isAnyNew = false;
     for (const reference of references) {
       const options = { platform, tlsVerify: values["tls-verify"] };
       const { image, isNew } = await pull(context, store, readFacts, reference, options);
       const name = formatReference(reference);
+      isAnyNew ||= isNew;
       if (!isNew) context.log.info(`${name} is up to date`);
       const result = { image: name, digest: image.topDigest, manifest: image.manifestDescriptor.digest, isNew };
       writeOut(values.json ? `${JSON.stringify(result)}\n` : `${image.topDigest}\n`);
     }
+    // The images can be used already.
+    if (isAnyNew) await (await import("../../image/share-files.ts")).shareFiles(context, store, await readFacts());
     return 0;
   },
 });

@@ -1,5 +1,6 @@
 /** Paths in trees of layers, each component of which is known to be a directory. */
-import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
+import { type BigIntStats, lstatSync, readdirSync, unlinkSync } from "node:fs";
+import { errnoName } from "../../core/errors.ts";
 import { type ByteString, byteString, kernelPath } from "../byte-string.ts";
 
 /** Deeper directories are left alone: what stays far below PATH_MAX (4096) needs no care. */
@@ -16,4 +17,12 @@ export function namesIn(directory: ByteString): ByteString[] {
 /** `path`: relative to a tree, "" for its root. */
 export function join(path: ByteString, name: ByteString): ByteString {
   return path === "" ? name : `${path}/${name}`;
+}
+
+export function removeIfThere(path: ByteString): void {
+  try {
+    unlinkSync(kernelPath(path));
+  } catch (error) {
+    if (errnoName(error) !== "ENOENT") throw error;
+  }
 }

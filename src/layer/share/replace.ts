@@ -4,11 +4,12 @@
  * Where the file system can share blocks (btrfs, xfs), the kernel compares the two and shares them, whatever their owners
  * and times are. Elsewhere the file of the layer becomes another name of the other layer's: then everything must agree.
  */
-import { type BigIntStats, linkSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { type BigIntStats, linkSync, renameSync, writeFileSync } from "node:fs";
 import { dedupe } from "../../../ffi/dedupe.ts";
 import { SyscallError } from "../../../ffi/errno.ts";
 import { errnoName } from "../../core/errors.ts";
 import { type ByteString, kernelPath } from "../byte-string.ts";
+import { removeIfThere } from "./paths.ts";
 import { openFile, sameContent, sameInode, sameXattrs } from "./same-file.ts";
 
 export type Method = "blocks" | "links";
@@ -70,13 +71,5 @@ export function replaceByLink(theirs: ByteString, ours: ByteString, temporary: B
   } catch (error) {
     removeIfThere(temporary);
     throw error;
-  }
-}
-
-export function removeIfThere(path: ByteString): void {
-  try {
-    unlinkSync(kernelPath(path));
-  } catch (error) {
-    if (errnoName(error) !== "ENOENT") throw error;
   }
 }

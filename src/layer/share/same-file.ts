@@ -1,8 +1,8 @@
 /** Whether two regular files are the same: in all that their inodes say, and byte by byte. */
 import { type BigIntStats, closeSync, constants, openSync, readSync } from "node:fs";
 import { lgetxattr, llistxattr } from "../../../ffi/xattr.ts";
-import { type ByteString, kernelPath } from "../byte-string.ts";
 import { errnoName } from "../../core/errors.ts";
+import { type ByteString, kernelPath } from "../byte-string.ts";
 
 /** What one inode can hold only once: owner, mode and time. Sizes are compared before anything else. */
 export function sameInode(a: BigIntStats, b: BigIntStats): boolean {
@@ -31,7 +31,7 @@ function listXattrs(path: string | Buffer): string[] {
   }
 }
 
-const bufferBytes = 256 * 1024;
+const bufferBytes = 64 * 1024;
 const buffers = [Buffer.allocUnsafe(bufferBytes), Buffer.allocUnsafe(bufferBytes)] as const;
 
 /** Of equal size. */
