@@ -47,7 +47,6 @@ const sections: Readonly<Record<string, Commands>> = {
     untag: () => import("./commands/untag.ts"),
     images: () => import("./commands/images.ts"),
     rmi: () => import("./commands/rmi.ts"),
-    artifact: () => import("./commands/artifact.ts"),
     volume: () => import("./commands/volume.ts"),
     bundle: () => import("./commands/bundle.ts"),
     prune: () => import("./commands/prune.ts"),
