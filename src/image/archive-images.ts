@@ -2,6 +2,7 @@
  * All images of an archive, with their names there. docker's archives since version 25 are both: an OCI layout, which is
  * preferred since it keeps manifests and digests, and `manifest.json` for older readers.
  */
+import { DevboxError } from "../core/errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { MAX_MANIFEST_BYTES, parseIndex } from "../oci/parse.ts";
 import { openSavedItem, readSavedItems } from "./docker-archive-source.ts";
@@ -23,6 +24,13 @@ export interface ArchiveImage {
 export async function listArchive(tree: FileTree): Promise<readonly ArchiveImage[]> {
   const shared: FileTree = { ...tree, [Symbol.dispose]: () => {} };
   if (tree.sizeOf("index.json") !== undefined) return await listLayout(shared);
+  if (tree.sizeOf("manifest.json") === undefined && tree.sizeOf("repositories") === undefined) {
+    throw new DevboxError("BAD_MANIFEST", {
+      step: `read ${tree.label}`,
+      because: "it is a tar, but of no image: there is neither manifest.json nor index.json in it",
+      hint: "of a root file system, an image is made by: devbox import",
+    });
+  }
   const items = await readSavedItems(shared);
   return items.map((item) => ({
     names: item.repoTags,
