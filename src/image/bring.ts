@@ -2,6 +2,8 @@
  * Bring an image into the store:
  *
  *     name ─resolve→ manifest ─choose platform→ manifest, config ─lease→ layers (pull-layers.ts) ─name→ index.json
+ *
+ * An index is kept beside the manifest that was chosen from it: by its bytes, other platforms are found and pushed on.
  */
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
@@ -19,6 +21,7 @@ import type { Store, StoredImage } from "../store/types.ts";
 import { type Cancellable, cancellable } from "./cancellable.ts";
 import { requirePlatform, warnOfPlatform } from "./check-platform.ts";
 import { openWorkerPool } from "./open-worker-pool.ts";
+import { listIndex, pullBlobs } from "./pull-index.ts";
 import { pullLayers } from "./pull-layers.ts";
 import { resolveImage } from "./resolve.ts";
 import type { ImageSource } from "./source.ts";
@@ -35,6 +38,8 @@ export interface Wanted {
   readonly top: Descriptor | undefined;
   /** undefined: this machine's, and a warning where there is no choice. */
   readonly platform: Platform | undefined;
+  /** Also the blobs of all other platforms of an index, which are not applied. */
+  readonly allPlatforms?: boolean;
 }
 
 /** @throws DevboxError of every stage; the first failure, when there are several */
@@ -53,7 +58,8 @@ export interface BroughtContent extends Disposable {
 }
 
 /** As `bringImage`, without a name: of an archive with several images, all get their names or none. */
-export async function bringContent(work: BringWork, { reference, top, platform }: Wanted): Promise<BroughtContent> {
+export async function bringContent(work: BringWork, wanted: Wanted): Promise<BroughtContent> {
+  const { reference, top, platform } = wanted;
   const { context, store, source } = work;
   // What no layer can be applied without is asked for before anything is fetched.
   defaultIdMap(work.facts);
@@ -61,15 +67,25 @@ export async function bringContent(work: BringWork, { reference, top, platform }
   // Starting a worker takes as long as asking a registry; without an image here there is work for it in any case.
   if (top === undefined) pool.warm();
   const resolved = await resolveImage(source, top, platform ?? hostPlatform(), familiarName(reference));
-  const { manifestDescriptor, manifest, config, topDigest } = resolved;
+  const { indexes, manifestDescriptor, manifest, config, topDigest } = resolved;
   const image = makeStoredImage(reference, manifestDescriptor, topDigest, manifest, config);
   if (platform === undefined) warnOfPlatform(context, image, hostPlatform());
   else requirePlatform(image, platform);
+  const [index] = wanted.allPlatforms === true ? indexes : [];
+  const others = index === undefined ? { manifests: [], blobs: [] } : await listIndex(source, index);
+  const documents = [...indexes, ...others.manifests];
+  const { blobs, chainIds } = refersTo(image);
+  const all = [
+    ...blobs,
+    ...[...documents.map(({ descriptor }) => descriptor), ...others.blobs].map(({ digest }) => digest),
+  ];
   using held = new DisposableStack();
-  held.use(await takeLease(context, store, refersTo(image)));
+  held.use(await takeLease(context, store, { blobs: all, chainIds }));
+  for (const { descriptor, bytes } of documents) putBlob(store, descriptor.digest, bytes);
   putBlob(store, manifestDescriptor.digest, resolved.manifestBytes);
   putBlob(store, manifest.config.digest, resolved.configBytes);
   await pullLayers({ ...work, pool }, image);
+  await pullBlobs(work, others.blobs);
   syncBlobs(store);
   syncDirectory(store.layers);
   const lease = held.move();

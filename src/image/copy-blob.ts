@@ -2,6 +2,7 @@
 import type { Context } from "../core/context.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import { shortDigest } from "../oci/digest.ts";
+import { MAX_CONFIG_BYTES } from "../oci/parse-config.ts";
 import { embeddedContent } from "../oci/verify.ts";
 import type { Cancellable } from "./cancellable.ts";
 import type { BlobContent, ImageDestination } from "./destination.ts";
@@ -10,8 +11,8 @@ import type { ImageSource } from "./source.ts";
 import { once } from "./verified.ts";
 
 export interface BlobCopier {
-  /** As it is. */
-  copy(descriptor: Descriptor): Promise<Descriptor>;
+  /** As it is. `whole`: it is small, and of an image that the source may have to make up: its config. */
+  copy(descriptor: Descriptor, whole?: "whole"): Promise<Descriptor>;
   /** Made by `make` from what stands at the source under `descriptor`; `label`: of the progress. */
   make(descriptor: Descriptor, make: (show: (phase: string) => void) => Promise<MadeBlob>): Promise<Descriptor>;
 }
@@ -44,11 +45,12 @@ export function createBlobCopier(work: BlobWork): BlobCopier {
     return copied;
   };
   return {
-    copy: (descriptor) =>
+    copy: (descriptor, whole) =>
       start(descriptor, async () => {
         const task = taskOf(context, descriptor);
         task.phase("copying");
-        const content = { descriptor, open: openingOf(context, source, descriptor), ...mounts(work, descriptor) };
+        const open = whole === undefined ? openStream(context, source, descriptor) : openWhole(source, descriptor);
+        const content = { descriptor, open, ...mounts(work, descriptor) };
         task.done(await destination.putBlob(content, task));
         return descriptor;
       }),
@@ -73,13 +75,20 @@ function mounts({ mountFrom }: BlobWork, { digest }: Descriptor): Pick<BlobConte
   return repositories.length === 0 ? {} : { mountFrom: repositories };
 }
 
-/** What is embedded in a descriptor need not be anywhere else (image-spec descriptor.md "Embedded Content"). */
-function openingOf(context: Context, source: ImageSource, descriptor: Descriptor): BlobContent["open"] {
+function openStream(context: Context, source: ImageSource, descriptor: Descriptor): BlobContent["open"] {
   return async (offset) => {
+    // It need not be anywhere else (image-spec descriptor.md "Embedded Content").
     const embedded = embeddedContent(descriptor);
     if (embedded !== undefined) return { stream: once(embedded), offset: 0 };
     const { stream, offset: from } = await source.fetchBlob(descriptor, { offset });
     return { stream: untilAborted(context.signal, stream), offset: from };
+  };
+}
+
+function openWhole(source: ImageSource, descriptor: Descriptor): BlobContent["open"] {
+  return async () => {
+    const bytes = embeddedContent(descriptor) ?? (await source.fetchSmallBlob(descriptor, MAX_CONFIG_BYTES));
+    return { stream: once(bytes), offset: 0 };
   };
 }
 

@@ -110,7 +110,7 @@ async function copyBlobs(
   // The largest first: one that starts last would keep all others waiting.
   const order = destination.form.blobsAtOnce === 1 ? copies : copies.toSorted((a, b) => b.size - a.size);
   const started = order.map(async ({ index, copy }) => ({ index, descriptor: await copy() }));
-  await allOrFirstFailure([...started, blobs.copy(config)]);
+  await allOrFirstFailure([...started, blobs.copy(config, isImage(manifest) ? "whole" : undefined)]);
   const copied = (await Promise.all(started)).sort((a, b) => a.index - b.index);
   const isSame = copied.every(({ index, descriptor }) => descriptor.digest === layers[index]?.digest);
   return isSame ? undefined : copied.map(({ descriptor }) => descriptor);

@@ -9,7 +9,7 @@ import type { Platform } from "../oci/descriptor.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, type Reference } from "../oci/reference.ts";
 import { describeImage, findEntry, isRestorable, isWhole, runsOn } from "../store/images.ts";
-import { readEntries } from "../store/index-file.ts";
+import { type ImageEntry, readEntries } from "../store/index-file.ts";
 import type { Store, StoredImage } from "../store/types.ts";
 import { readReference } from "./absolute.ts";
 import { findById, isOnlyId } from "./find.ts";
@@ -71,6 +71,17 @@ function isEnough(policy: PullPolicy, { kind }: Reference): boolean {
   return policy === "never" || (policy === "missing" && kind === "registry");
 }
 
+/** Of another platform than the one that was pulled, where `pull --all-platforms` has brought it. */
+async function findOther(
+  store: Store,
+  entry: ImageEntry,
+  wanted: Reference,
+  platform: Platform | undefined,
+): Promise<StoredImage | undefined> {
+  if (platform === undefined) return undefined;
+  return (await import("./other-platform.ts")).findOtherPlatform(store, entry, wanted, platform);
+}
+
 /** By its name, else by its id; whole, if need be by applying again what a power loss may have taken. */
 async function findHere(
   around: Around,
@@ -82,11 +93,14 @@ async function findHere(
   const entries = readEntries(store);
   const named = findEntry(entries, wanted);
   const entry = named ?? findById(store, entries, text);
-  const image = entry === undefined ? undefined : describeImage(store, entry, wanted, platform);
+  if (entry === undefined) return undefined;
+  const pulled = describeImage(store, entry, wanted, platform);
+  const image = pulled ?? (await findOther(store, entry, wanted, platform));
   if (image === undefined) return undefined;
   if (!isWhole(store, image)) {
     if (!isRestorable(store, image)) return undefined;
-    context.log.info(`applying the layers of ${familiarName(wanted)} again: they were not all on disk`);
+    const why = pulled === undefined ? "of another platform" : "again: they were not all on disk";
+    context.log.info(`applying the layers of ${familiarName(wanted)} ${why}`);
     const { restoreImage } = await import("./bring.ts");
     await restoreImage(context, store, facts, image);
   }

@@ -26,6 +26,8 @@ export interface PullOptions {
   readonly platform: Platform | undefined;
   /** false: plain http and unverified certificates are accepted. */
   readonly tlsVerify: boolean;
+  /** Also the blobs of all other platforms, to be pushed on. */
+  readonly allPlatforms?: boolean;
 }
 
 export interface Pulled {
@@ -47,7 +49,8 @@ export async function pull(
   options: PullOptions,
 ): Promise<Pulled> {
   confirmLayers(context, store);
-  const local = readUndamaged(context, store, reference, options.platform ?? hostPlatform());
+  const whole = readUndamaged(context, store, reference, options.platform ?? hostPlatform());
+  const local = whole === undefined || (await isEnough(store, whole, options)) ? whole : undefined;
   if (local !== undefined && isPinned(reference)) return { image: local, isNew: false };
   try {
     return await avoidingBadMirrors(context, async (health) => {
@@ -59,7 +62,7 @@ export async function pull(
       const { bringImage } = await import("./bring.ts");
       const facts = await readFacts();
       return {
-        image: await bringImage({ ...inner, store, facts, source }, { reference, top, platform: options.platform }),
+        image: await bringImage({ ...inner, store, facts, source }, { reference, top, ...options }),
         isNew: true,
       };
     });
@@ -82,6 +85,11 @@ function readUndamaged(
     context.log.warn(error.message);
     return undefined;
   }
+}
+
+/** Whether all platforms are here, where that is asked for. */
+async function isEnough(store: Store, { topDigest }: StoredImage, { allPlatforms }: PullOptions): Promise<boolean> {
+  return allPlatforms !== true || (await import("./pull-index.ts")).isWholeIndex(store, topDigest);
 }
 
 /** A digest means the same for ever: there is nothing to ask. */

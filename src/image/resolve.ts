@@ -6,10 +6,12 @@ import { parseManifestDocument } from "../oci/parse.ts";
 import { checkLayerCount, MAX_CONFIG_BYTES, parseImageConfig } from "../oci/parse-config.ts";
 import { selectPlatform } from "../oci/platform.ts";
 import { embeddedContent } from "../oci/verify.ts";
-import type { ImageSource } from "./source.ts";
+import type { FetchedManifest, ImageSource } from "./source.ts";
 
 export interface ResolvedImage {
   readonly topDigest: Digest;
+  /** On the way to the manifest, outermost first. */
+  readonly indexes: readonly FetchedManifest[];
   readonly manifestDescriptor: Descriptor;
   readonly manifest: Manifest;
   readonly manifestBytes: Uint8Array;
@@ -50,16 +52,18 @@ export async function resolveImage(
 /** Through indexes down to a manifest. */
 async function descend(source: ImageSource, top: Descriptor | undefined, platform: Platform, image: string) {
   let wanted = top;
-  let topDigest: Digest | undefined;
+  const indexes: FetchedManifest[] = [];
   for (let depth = 0; depth < maxDepth; depth++) {
-    const { descriptor, bytes } = await source.fetchManifest(wanted);
-    topDigest ??= descriptor.digest;
+    const fetched = await source.fetchManifest(wanted);
+    const { descriptor, bytes } = fetched;
     const document = parseManifestDocument(bytes, descriptor.mediaType);
     if (document.kind === "manifest") {
       const { manifest } = document;
       const manifestDescriptor = describe({ ...descriptor, ...platformOf(wanted) }, manifest);
-      return { topDigest, manifest, manifestBytes: bytes, manifestDescriptor };
+      const topDigest = indexes[0]?.descriptor.digest ?? descriptor.digest;
+      return { topDigest, indexes, manifest, manifestBytes: bytes, manifestDescriptor };
     }
+    indexes.push(fetched);
     wanted = selectPlatform(document.index, platform, image);
   }
   const because = `indexes are nested more than ${maxDepth} deep`;

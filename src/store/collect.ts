@@ -8,6 +8,7 @@ import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import { isDigest } from "../oci/digest.ts";
 import { parseAnyManifest } from "../oci/parse.ts";
 import { parseImageConfig } from "../oci/parse-config.ts";
+import { isManifestType } from "../oci/platform.ts";
 import { listBoxes } from "./boxes.ts";
 import { storedLayers } from "./images.ts";
 import { readEntries } from "./index-file.ts";
@@ -65,7 +66,11 @@ function collectReferences(store: Store): References {
     leased: new Set(leases.blobs),
   };
   const visited = new Set<Digest>();
-  for (const { descriptor } of readEntries(store)) reach(store, descriptor, references, visited);
+  for (const { descriptor, topDigest } of readEntries(store)) {
+    reach(store, descriptor, references, visited);
+    // The index it was chosen from, and of other platforms what has been pulled with it or under the same name before.
+    reach(store, { digest: topDigest }, references, visited);
+  }
   const boxes = listBoxes(store, (error) => {
     throw error;
   });
@@ -73,11 +78,15 @@ function collectReferences(store: Store): References {
   return references;
 }
 
-/** Everything that a manifest (or an index that another tool wrote) refers to. What cannot be read refers to nothing. */
-function reach(store: Store, descriptor: Descriptor, references: References, visited: Set<Digest>): void {
+/** Without a type: its bytes say what it is. */
+type Named = Pick<Descriptor, "digest"> & { readonly mediaType?: string };
+
+/** Everything that a manifest or index refers to. What cannot be read refers to nothing. */
+function reach(store: Store, descriptor: Named, references: References, visited: Set<Digest>): void {
   if (visited.has(descriptor.digest)) return;
   visited.add(descriptor.digest);
   references.blobs.add(descriptor.digest);
+  if (descriptor.mediaType !== undefined && !isManifestType(descriptor.mediaType)) return;
   const document = orNothing(() =>
     parseAnyManifest(readFileSync(blobPath(store, descriptor.digest)), descriptor.mediaType),
   );
@@ -99,14 +108,16 @@ function orNothing<T>(read: () => T): T | undefined {
   }
 }
 
-function listBlobs(store: Store): { path: string; digest: Digest; bytes: number }[] {
+/** Blobs of the layout, whoever refers to them. */
+export function listBlobs(store: Store): { path: string; digest: Digest; bytes: number }[] {
   const root = join(store.images, "blobs");
   return readdirSync(root).flatMap((algorithm) =>
     readdirSync(join(root, algorithm)).flatMap((hex) => sized(join(root, algorithm, hex), `${algorithm}:${hex}`)),
   );
 }
 
-function listPartials(store: Store): { path: string; digest: Digest; bytes: number }[] {
+/** Downloads that were begun. */
+export function listPartials(store: Store): { path: string; digest: Digest; bytes: number }[] {
   return readdirSync(store.ingest).flatMap((name) => sized(join(store.ingest, name), name.replace("-", ":")));
 }
 

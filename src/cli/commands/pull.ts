@@ -18,6 +18,10 @@ export default defineCommand({
       completes: ["linux/amd64", "linux/arm64"],
       description: "Platform; default: this machine's",
     },
+    "all-platforms": {
+      type: "boolean",
+      description: "Bring every platform of an index, to be pushed on; layers are applied of this machine's",
+    },
     "tls-verify": {
       type: "boolean",
       default: true,
@@ -33,6 +37,7 @@ export default defineCommand({
     ["devbox pull debian:12 alpine", "from docker.io; prints the digest of each"],
     ["devbox pull --platform linux/arm64 ghcr.io/owner/image:tag", "for another machine"],
     ["devbox pull oci-archive:image.tar", "from a file"],
+    ["devbox pull --all-platforms debian:12", "all that push --all sends on"],
   ],
   notes: ["An interrupted pull is gone on with by the next one."],
   async run(values) {
@@ -49,7 +54,7 @@ export default defineCommand({
     const readFacts = async () => (await import("../../host/read-facts.ts")).readHostFacts(context.env);
     let isAnyNew = false;
     for (const reference of references) {
-      const options = { platform, tlsVerify: values["tls-verify"] };
+      const options = { platform, allPlatforms: values["all-platforms"] ?? false, tlsVerify: values["tls-verify"] };
       const { image, isNew } = await pull(context, store, readFacts, reference, options);
       const name = formatReference(reference);
       isAnyNew ||= isNew;
