@@ -25,10 +25,7 @@ export const errorTable = {
   BAD_CONFIG: { exit: 125, hint: "mend what is named above, and try again" },
   // registries
   REGISTRY_UNREACHABLE: { exit: 125, hint: "check the network, the proxy variables and the name of the registry" },
-  REGISTRY_AUTH: {
-    exit: 125,
-    hint: "log in with a tool that writes ~/.docker/config.json or auth.json, then try again",
-  },
+  REGISTRY_AUTH: { exit: 125, hint: "log in, then try again: devbox login REGISTRY" },
   REGISTRY_NOT_FOUND: { exit: 125, hint: "check the spelling of the image and its tag" },
   REGISTRY_REFUSED: { exit: 125, hint: "try again later, or ask who runs the registry; --debug shows where it failed" },
   REGISTRY_TLS: {

@@ -5,7 +5,8 @@ import { isAbsent, type JsonPlace, member, optional, parseJson, readMap, readStr
 import type { Credentials } from "./credentials.ts";
 import { isDockerHub } from "./endpoint.ts";
 
-const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** A file of credentials is small. */
+export const MAX_CREDENTIAL_BYTES = 4 * 1024 * 1024;
 
 export interface CredentialFile {
   readonly path: string;
@@ -33,7 +34,7 @@ export async function readCredentialFile(path: string): Promise<CredentialFile |
     if (name === "ENOENT" || name === "ENOTDIR") return undefined;
     throw new DevboxError("BAD_CONFIG", { step, cause });
   }
-  const root = parseJson(bytes, { code: "BAD_CONFIG", step }, MAX_FILE_BYTES);
+  const root = parseJson(bytes, { code: "BAD_CONFIG", step }, MAX_CREDENTIAL_BYTES);
   const credsStore = member(root, "credsStore");
   return {
     path,
@@ -64,7 +65,7 @@ export function credentialKeys(registry: string, repository: string): readonly s
 }
 
 /** A key as it stands in a file, in the form that `credentialKeys` makes: `https://index.docker.io/v1/` is docker.io. */
-function normalizeKey(key: string): string {
+export function normalizeKey(key: string): string {
   const bare = key.replace(/^https?:\/\//, "");
   // Only old docker files have URLs, and theirs end in the version of an API, which is no namespace.
   const path = bare === key ? key.replace(/\/(?:v[12]\/?)?$/, "") : bare.replace(/\/.*$/, "");

@@ -13,8 +13,15 @@ import { interrupted } from "./transport-error.ts";
 
 /** `source` names the file or helper, for errors. */
 export type Credentials =
-  | { readonly kind: "password"; readonly username: string; readonly password: string; readonly source: string }
+  | PasswordCredentials
   | { readonly kind: "identity-token"; readonly token: string; readonly source: string };
+
+export interface PasswordCredentials {
+  readonly kind: "password";
+  readonly username: string;
+  readonly password: string;
+  readonly source: string;
+}
 
 /** Candidate files, first match wins. Only `$REGISTRY_AUTH_FILE` must be there, as the user named it. */
 export function credentialPaths(env: Context["env"]): readonly string[] {
@@ -41,10 +48,20 @@ export async function findCredentials(
   for (const path of credentialPaths(context.env)) {
     const file = await readQuietly(context, path);
     if (file === undefined) continue;
-    const found = (await askHelper(context, file, registry, keys)) ?? entryFor(file, keys);
+    const found = await credentialsIn(context, file, registry, keys);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** What one file knows, by its helper or by itself. `keys` as of `credentialKeys`. */
+export async function credentialsIn(
+  context: Context,
+  file: CredentialFile,
+  registry: string,
+  keys: readonly string[],
+): Promise<Credentials | undefined> {
+  return (await askHelper(context, file, registry, keys)) ?? entryFor(file, keys);
 }
 
 async function readQuietly(context: Context, path: string): Promise<CredentialFile | undefined> {
@@ -57,7 +74,7 @@ async function readQuietly(context: Context, path: string): Promise<CredentialFi
     context.log.warn("credentials file passed over", { because: describeCause(error) });
     return undefined;
   }
-  const hint = "log in with podman login, or unset REGISTRY_AUTH_FILE";
+  const hint = "log in: devbox login REGISTRY writes it; or unset REGISTRY_AUTH_FILE";
   throw new DevboxError("BAD_CONFIG", { step: "read $REGISTRY_AUTH_FILE", because: `there is no ${path}`, hint });
 }
 
