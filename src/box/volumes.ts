@@ -18,8 +18,8 @@ import type { IdMap } from "../oci/runtime.ts";
 import { recordEvent } from "../store/events.ts";
 import { waitForLock } from "../store/locks.ts";
 import type { BoxRecord, Store } from "../store/types.ts";
-import { volumeData, volumeDirectory } from "../store/volume-paths.ts";
-import { makeVolume, removeVolumes, type VolumeRecord } from "../store/volumes.ts";
+import { isMadeUpName, volumeData, volumeDirectory } from "../store/volume-paths.ts";
+import { listVolumes, makeVolume, removeVolumes, type VolumeRecord } from "../store/volumes.ts";
 import { asInImage, layersCopier } from "./copy-places.ts";
 
 type VolumeMount = Extract<MountRequest, { kind: "volume" }>;
@@ -166,6 +166,14 @@ export async function discardVolumes(
   for (const name of names) recordVolumeEvent(context, store, "remove", name);
   if (!isAllRemoved) await emptyTrash(store, readHostFacts(context.env));
   return names;
+}
+
+/** Removes volumes that no box mounts, and whose names were made up. @returns their names */
+export async function discardUnnamedVolumes(context: Context, store: Store): Promise<readonly string[]> {
+  const onDamaged = (error: unknown): void => context.log.warn(error instanceof Error ? error.message : String(error));
+  return await discardVolumes(context, store, (users) =>
+    listVolumes(store, onDamaged).flatMap(({ name }) => (users.has(name) || !isMadeUpName(name) ? [] : name)),
+  );
 }
 
 /** docker's words. */

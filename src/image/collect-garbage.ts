@@ -5,12 +5,11 @@
 import { readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../core/context.ts";
-import { DevboxError, errnoName } from "../core/errors.ts";
+import { errnoName } from "../core/errors.ts";
 import type { HostFacts } from "../host/facts.ts";
-import type { Digest } from "../oci/descriptor.ts";
 import { storeError } from "../store/atomic-write.ts";
 import { findGarbage, type Garbage } from "../store/collect.ts";
-import { moveToTrash, readLayerRecord } from "../store/layers.ts";
+import { layerBytes, moveToTrash } from "../store/layers.ts";
 import { tryLock, waitForLock } from "../store/locks.ts";
 import { blobLockPath, layerLockPath, referencesLockPath } from "../store/paths.ts";
 import type { Store } from "../store/types.ts";
@@ -76,15 +75,6 @@ function withLock(path: string, action: () => void): boolean {
     lock.remove();
   }
   return true;
-}
-
-function layerBytes(store: Store, chainId: Digest): number {
-  try {
-    return readLayerRecord(store, chainId).bytes;
-  } catch (error) {
-    if (error instanceof DevboxError) return 0;
-    throw error;
-  }
 }
 
 function unlink(path: string): void {

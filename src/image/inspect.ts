@@ -4,7 +4,7 @@ import { DevboxError } from "../core/errors.ts";
 import type { ImageConfig } from "../oci/image.ts";
 import { readImageContent, storedLayers } from "../store/images.ts";
 import { type ImageEntry, readEntries } from "../store/index-file.ts";
-import { isNamed, readLayerRecord } from "../store/layers.ts";
+import { layerBytes } from "../store/layers.ts";
 import type { Store } from "../store/types.ts";
 import { findImage } from "./find.ts";
 
@@ -31,6 +31,9 @@ export function inspectImage(store: Store, text: string, env: Context["env"]): R
     Os: config.os,
     Size: sizeOf(store, config),
     RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
+    Digest: entry.descriptor.digest,
+    Annotations: new Map(Object.entries(manifest.annotations ?? {})),
+    History: (config.history ?? []).map((step) => ({ ...step })),
     Descriptor: { mediaType: entry.descriptor.mediaType, digest: entry.descriptor.digest, size: entry.descriptor.size },
   };
 }
@@ -52,13 +55,13 @@ function describeExecution({ config = {} }: ImageConfig) {
     Volumes: keys(config.Volumes),
     WorkingDir: config.WorkingDir ?? "",
     Labels: new Map(Object.entries(config.Labels ?? {})),
+    ...(config.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
+    ...(config.Shell === undefined ? {} : { Shell: config.Shell }),
+    ...(config.OnBuild === undefined ? {} : { OnBuild: config.OnBuild }),
     ...(config.StopSignal === undefined ? {} : { StopSignal: config.StopSignal }),
   };
 }
 
 function sizeOf(store: Store, { rootfs }: ImageConfig): number {
-  const sizes = storedLayers(rootfs.diff_ids).map(({ chainId }) =>
-    isNamed(store, chainId) ? readLayerRecord(store, chainId).bytes : 0,
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return storedLayers(rootfs.diff_ids).reduce((sum, { chainId }) => sum + layerBytes(store, chainId), 0);
 }

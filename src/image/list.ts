@@ -4,7 +4,7 @@ import type { Digest } from "../oci/descriptor.ts";
 import { familiarRepository, formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import { readImageContent, storedLayers } from "../store/images.ts";
 import { type ImageEntry, readEntries } from "../store/index-file.ts";
-import { isNamed, readLayerRecord } from "../store/layers.ts";
+import { layerBytes } from "../store/layers.ts";
 import type { Store } from "../store/types.ts";
 
 export interface ImageSummary {
@@ -42,9 +42,7 @@ export function listImages(context: Context, store: Store): readonly ImageSummar
 function summarize(store: Store, entry: ImageEntry): ImageSummary | undefined {
   const content = readImageContent(store, entry);
   if (content === undefined) return undefined;
-  const sizes = storedLayers(content.config.rootfs.diff_ids).map(({ chainId }) =>
-    isNamed(store, chainId) ? readLayerRecord(store, chainId).bytes : 0,
-  );
+  const sizes = storedLayers(content.config.rootfs.diff_ids).map(({ chainId }) => layerBytes(store, chainId));
   return {
     name: entry.name,
     ...splitName(entry.name),

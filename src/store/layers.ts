@@ -132,6 +132,16 @@ export function readLayerRecord(store: Store, chainId: Digest): LayerRecord {
   }
 }
 
+/** Uncompressed bytes of a layer, for sums: 0 where it is not there, or its record is damaged. */
+export function layerBytes(store: Store, chainId: Digest): number {
+  try {
+    return isNamed(store, chainId) ? readLayerRecord(store, chainId).bytes : 0;
+  } catch (error) {
+    if (error instanceof DevboxError) return 0;
+    throw error;
+  }
+}
+
 const maxRecordBytes = 64 * 1024;
 
 /** What lies in `layers/`: finished layers, builds, and trash that awaits its removal. Paths are absolute. */

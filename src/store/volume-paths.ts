@@ -16,3 +16,8 @@ export function volumeDirectory(storeRoot: string, name: string): string {
 export function volumeData(storeRoot: string, name: string): string {
   return join(volumeDirectory(storeRoot, name), "_data");
 }
+
+/** docker's form of a name for a volume that was given none. */
+export function isMadeUpName(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}

@@ -6,7 +6,7 @@ import { renderList } from "../format/list.ts";
 import { fittingImages, imageFilterKeys, imageShape, shortId } from "../format/shapes/image.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
-import { renderTable } from "../ui/table.ts";
+import { type Column, renderTable } from "../ui/table.ts";
 import { formatAge, formatBytes } from "../ui/units.ts";
 
 export default defineCommand({
@@ -27,6 +27,7 @@ export default defineCommand({
       description: `Only those that fit: ${imageFilterKeys.join(", ")}`,
     },
     format: { type: "string", valueHint: "FORMAT", description: "json, table TEMPLATE, or TEMPLATE" },
+    digests: { type: "boolean", description: "Also the digests of the manifests" },
     quiet: { type: "boolean", alias: "q", description: "Print ids only" },
     "no-trunc": { type: "boolean", description: "Print ids in full" },
     ...jsonOption,
@@ -41,12 +42,14 @@ export default defineCommand({
     const { listImages } = await import("../../image/list.ts");
     const { openStore } = await import("../../store/open.ts");
     const filters = parseFilters(values.filter, imageFilterKeys);
-    const images = fittingImages(filters, listImages(context, openStore(context.env)), values.reference);
-    const full = values["no-trunc"] ?? false;
+    const [now, full] = [context.now(), values["no-trunc"] ?? false];
+    const digests = values.digests ?? false;
+    const images = fittingImages(filters, listImages(context, openStore(context.env)), values.reference, now);
     if (values.json) writeOut(`${JSON.stringify(images)}\n`);
     else if (values.quiet) writeOut(idLines(images, full));
-    else if (values.format !== undefined) writeOut(renderList(imageShape(context.now(), full), values.format, images));
-    else writeOut(renderImages(images, context.now(), full));
+    else if (values.format !== undefined) {
+      writeOut(renderList(imageShape(now, full, digests), values.format, images));
+    } else writeOut(renderImages(images, { now, full, digests }));
     return 0;
   },
 });
@@ -56,11 +59,19 @@ function idLines(images: readonly ImageSummary[], full: boolean): string {
   return [...new Set(images.map((image) => `${shortId(image, full)}\n`))].join("");
 }
 
-export function renderImages(images: readonly ImageSummary[], now: Date, full: boolean): string {
+interface Words {
+  readonly now: Date;
+  readonly full: boolean;
+  readonly digests: boolean;
+}
+
+export function renderImages(images: readonly ImageSummary[], { now, full, digests }: Words): string {
+  const column: Column<ImageSummary> = { title: "DIGEST", cell: ({ digest }) => digest };
   return renderTable(
     [
       { title: "REPOSITORY", cell: ({ repository }) => repository ?? "<none>" },
       { title: "TAG", cell: ({ tag }) => tag ?? "<none>" },
+      ...(digests ? [column] : []),
       { title: "IMAGE ID", cell: (image) => shortId(image, full) },
       { title: "CREATED", cell: ({ created }) => ageOf(created, now) },
       { title: "SIZE", cell: ({ sizeBytes }) => formatBytes(sizeBytes), align: "right" },

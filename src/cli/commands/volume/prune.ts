@@ -4,9 +4,6 @@ import { labelsFit, parseFilters } from "../../format/filters.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
 
-/** What docker makes up for a volume without a name. */
-const madeUpName = /^[0-9a-f]{64}$/;
-
 export default defineCommand({
   meta: { name: "volume prune", description: "Remove volumes that no box mounts" },
   args: {
@@ -21,6 +18,7 @@ export default defineCommand({
     using context = openContext(values);
     const { discardVolumes } = await import("../../../box/volumes.ts");
     const { openStore } = await import("../../../store/open.ts");
+    const { isMadeUpName } = await import("../../../store/volume-paths.ts");
     const { listVolumes } = await import("../../../store/volumes.ts");
     const store = openStore(context.env);
     const filters = parseFilters(values.filter, ["label", "label!"]);
@@ -28,7 +26,7 @@ export default defineCommand({
       listVolumes(store, (error) => context.log.warn(error instanceof Error ? error.message : String(error)))
         .filter(({ name, labels }) => {
           const kept = filters.has("label!") && labelsFit(filters, labels, "label!");
-          return !users.has(name) && (values.all || madeUpName.test(name)) && labelsFit(filters, labels) && !kept;
+          return !users.has(name) && (values.all || isMadeUpName(name)) && labelsFit(filters, labels) && !kept;
         })
         .map(({ name }) => name),
     );

@@ -4,8 +4,9 @@ import type { ImageSummary } from "../../../image/list.ts";
 import { ago, clockTime, decimalSize } from "../docker-words.ts";
 import { anyFits, booleanFilter, type Filters, labelsFit } from "../filters.ts";
 import type { ListShape } from "../list.ts";
+import { parseMoment } from "../moments.ts";
 
-export function imageShape(now: Date, full: boolean): ListShape<ImageSummary> {
+export function imageShape(now: Date, full: boolean, digests: boolean): ListShape<ImageSummary> {
   return {
     fields: {
       ID: { title: "IMAGE ID", value: (image) => shortId(image, full) },
@@ -16,7 +17,7 @@ export function imageShape(now: Date, full: boolean): ListShape<ImageSummary> {
       CreatedAt: { title: "CREATED AT", value: ({ created }) => clockTime(created) },
       Size: { title: "SIZE", value: ({ sizeBytes }) => decimalSize(sizeBytes) },
     },
-    table: "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+    table: `{{.Repository}}\t{{.Tag}}${digests ? "\t{{.Digest}}" : ""}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`,
   };
 }
 
@@ -24,7 +25,7 @@ export function shortId({ id }: ImageSummary, full: boolean): string {
   return full ? id : id.replace(/^sha\d+:/, "").slice(0, 12);
 }
 
-export const imageFilterKeys = ["dangling", "label", "before", "since", "reference"] as const;
+export const imageFilterKeys = ["dangling", "label", "before", "since", "until", "reference"] as const;
 
 /**
  * @param pattern as the word of the command line: `debian`, `debian:12`
@@ -34,15 +35,18 @@ export function fittingImages(
   filters: Filters,
   images: readonly ImageSummary[],
   pattern: string | undefined,
+  now: Date,
 ): readonly ImageSummary[] {
   const dangling = booleanFilter(filters, "dangling");
   const [before, since] = [timeOf(filters, images, "before"), timeOf(filters, images, "since")];
+  const until = filters.get("until")?.map((text) => parseMoment("--filter until", text, now));
   return images.filter(
     (image) =>
       (dangling === undefined || dangling === (image.name === undefined)) &&
       labelsFit(filters, image.labels) &&
       (before === undefined || createdAt(image) < before) &&
       (since === undefined || createdAt(image) > since) &&
+      (until === undefined || until.some((moment) => createdAt(image) < moment)) &&
       anyFits(filters, "reference", (reference) => isNamed(image, reference)) &&
       (pattern === undefined || isNamed(image, pattern)),
   );

@@ -23,7 +23,7 @@ test("a line an image", () => {
     created: "yesterday",
     sizeBytes: 0,
   };
-  expect(renderImages([image, nameless], now, false)).toMatchInlineSnapshot(`
+  expect(renderImages([image, nameless], { now, full: false, digests: false })).toMatchInlineSnapshot(`
     "REPOSITORY   TAG      IMAGE ID       CREATED         SIZE
     debian       12       0123456789ab   2 weeks ago   116 MB
     <none>       <none>   0123456789ab   unknown          0 B
@@ -32,5 +32,5 @@ test("a line an image", () => {
 });
 
 test("ids in full", () => {
-  expect(renderImages([image], now, true)).toContain(image.id);
+  expect(renderImages([image], { now, full: true, digests: false })).toContain(image.id);
 });
