@@ -136,7 +136,11 @@ test("SIGTERM in the middle leaves nothing behind", async () => {
   registry.fault(new RegExp(layer.digest), { kind: "stall", afterBytes: 1_000_000 });
   const args = ["artifact", "pull", "--json", "-o", "out", `${registry.host}/app:1`];
   await using pull = home.start(args, { cwd, stdin: "" });
-  while (!registry.requests.some(({ path }) => path.endsWith(layer.digest))) await Bun.sleep(2);
+  const asked = (): boolean => registry.requests.some(({ path }) => path.endsWith(layer.digest));
+  const ended = pull.result.then(({ stderr }) => {
+    if (!asked()) throw new Error(stderr);
+  });
+  while (!asked()) await Promise.race([Bun.sleep(2), ended]);
   pull.kill("SIGTERM");
   expect((await pull.result).exitCode).toBe(130);
   expect(readdirSync(join(cwd, "out"))).toEqual([]);
