@@ -44,14 +44,14 @@ export default defineCommand({
   async run(values) {
     using context = openContext(values);
     const { importImage } = await import("../../image/import.ts");
-    const { parseImageName } = await import("../../image/image-name.ts");
+    const { readImageName } = await import("../../image/image-name.ts");
     const { parsePacking } = await import("../../image/packing.ts");
     const { hostPlatform, parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { openStore } = await import("../../store/open.ts");
     const options = {
-      name: values.name === undefined ? undefined : parseImageName(values.name),
+      name: values.name === undefined ? undefined : readImageName(values.name, context.env),
       changes: values.change,
       message: values.message,
       author: values.author,

@@ -16,10 +16,15 @@ export default defineCommand({
   notes: ["A name that another image has moves on to this one; the other stays, by its id."],
   async run(values) {
     using context = openContext(values);
-    const { parseImageName } = await import("../../image/image-name.ts");
+    const { readImageName } = await import("../../image/image-name.ts");
     const { tagImage } = await import("../../image/tag.ts");
     const { openStore } = await import("../../store/open.ts");
-    await tagImage(context, openStore(context.env), values.source, values.target.map(parseImageName));
+    await tagImage(
+      context,
+      openStore(context.env),
+      values.source,
+      values.target.map((text) => readImageName(text, context.env)),
+    );
     return 0;
   },
 });

@@ -22,10 +22,15 @@ export default defineCommand({
   notes: ["An image without a name is removed by: devbox prune. To remove one together with its name: devbox rmi."],
   async run(values) {
     using context = openContext(values);
-    const { parseImageName } = await import("../../image/image-name.ts");
+    const { readImageName } = await import("../../image/image-name.ts");
     const { untagImage } = await import("../../image/tag.ts");
     const { openStore } = await import("../../store/open.ts");
-    await untagImage(context, openStore(context.env), values.image, values.name.map(parseImageName));
+    await untagImage(
+      context,
+      openStore(context.env),
+      values.image,
+      values.name.map((text) => readImageName(text, context.env)),
+    );
     return 0;
   },
 });
