@@ -1,5 +1,6 @@
 /** An answer that is no success, as an error: status, and the registry's own words (distribution-spec "Error Codes"). */
 import { DevboxError, type ErrorCode } from "../core/errors.ts";
+import { isDigest } from "../oci/digest.ts";
 import { readAtMost } from "./body.ts";
 import type { HttpResponse } from "./http-client.ts";
 
@@ -53,9 +54,17 @@ function parseDiagnostics(body: unknown): readonly Diagnostic[] {
   return entries.slice(0, 3).flatMap((entry) => {
     if (typeof entry !== "object" || entry === null) return [];
     const code = "code" in entry ? printable(entry.code) : "";
-    const message = "message" in entry ? printable(entry.message) : "";
+    const what = "detail" in entry ? namedDigest(entry.detail) : undefined;
+    const said = "message" in entry ? printable(entry.message) : "";
+    const message = what === undefined ? said : `${said} ${what}`;
     return code === "" && message === "" ? [] : [{ code: code === "" ? "no code" : code, message }];
   });
+}
+
+/** `blob unknown to registry` does not say which; `detail` may, and has no form of its own ("unstructured"). */
+function namedDigest(detail: unknown): string | undefined {
+  const text = typeof detail === "object" && detail !== null && "digest" in detail ? detail.digest : detail;
+  return typeof text === "string" && isDigest(text) ? text : undefined;
 }
 
 /** Text from outside goes to a terminal: no control characters, and not without end. */

@@ -154,13 +154,13 @@ describe.skipIf(missing.length > 0)(`an open registry${why}`, () => {
     expect(await client.referrers(subject.digest, "sbom/y")).toEqual(referrers.slice(1));
   });
 
-  test("in words: a blob that is missing, a name that is none", async () => {
+  test("in words: which blob is missing", async () => {
     await using client = openPush(registry.address, "team/missing");
     const config = { mediaType: mediaTypes.ociConfig, digest: digestOf("nothing"), size: 7 };
     const document = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers: [] };
     const bytes = new TextEncoder().encode(JSON.stringify(document));
     const error = await failureOf(client.putManifest("latest", bytes, mediaTypes.ociManifest));
-    expect(error.because).toContain("blob unknown to registry (MANIFEST_BLOB_UNKNOWN)");
+    expect(error.because).toContain(`blob unknown to registry ${config.digest} (MANIFEST_BLOB_UNKNOWN)`);
     expect((await failureOf(client.resolve("latest"))).code).toBe("REGISTRY_NOT_FOUND");
   });
 });
