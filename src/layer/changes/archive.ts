@@ -1,6 +1,7 @@
 /**
  * The changes as a changeset, image-spec layer.md: what is there as it is now, what is gone as whiteouts. Equal changes give
- * equal bytes: entries stand in the order of their names' bytes, directories before what is in them.
+ * equal bytes: entries stand in the order of their names' bytes, a whiteout at the place of the name that is gone, directories
+ * before what is in them.
  */
 import { DevboxError } from "../../core/errors.ts";
 import { type ByteString, display } from "../byte-string.ts";

@@ -2,11 +2,12 @@
  * What is in the upper directory of a box only because something was mounted there when it was started: empty files and
  * directories, and the directories that were made or brought up for them.
  */
-import { type BigIntStats, fstatSync, lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { errnoName } from "../../core/errors.ts";
 import { type ByteString, byteString, byteStringOfText } from "../byte-string.ts";
 import { directoryBelow, nameIn, type Opened } from "../copy/at.ts";
-import { join, lookup, type MergedView, pathInTree, resolveDirectory, splitPath } from "../settle/merged.ts";
+import { join, lookup, type MergedView, resolveDirectory, splitPath } from "../settle/merged.ts";
+import { compareDirectory } from "./alike.ts";
 
 /**
  * @param mountPoints absolute paths in the box
@@ -77,10 +78,5 @@ function isTraceDirectory(
   const found = findInView(view, path);
   if (found.kind !== "directory") return found.kind === "absent";
   // Brought up for a mount point in it: like the image's but for its time.
-  const below = lstatSync(pathInTree(view, found.directory.trees[0] ?? 0, found.directory.path), { bigint: true });
-  return names.length > 0 && isAlike(fstatSync(own.fd, { bigint: true }), below);
-}
-
-function isAlike(a: BigIntStats, b: BigIntStats): boolean {
-  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
+  return names.length > 0 && compareDirectory(view, own, found.directory).isAlike;
 }

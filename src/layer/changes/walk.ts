@@ -12,7 +12,8 @@ import { inPath } from "../copy/failure.ts";
 import { lookAt, type Named } from "../copy/pack-entry.ts";
 import type { ChangesRequest } from "../copy/request.ts";
 import { opaqueAttribute, opaqueValue } from "../overlay.ts";
-import { type Found, join, type MergedView, pathInTree, rootOf } from "../settle/merged.ts";
+import { type Found, join, type MergedDirectory, type MergedView, pathInTree, rootOf } from "../settle/merged.ts";
+import { compareDirectory } from "./alike.ts";
 import { type Below, findBelow, namesBelow } from "./below.ts";
 import { findMountTraces } from "./mount-traces.ts";
 import { openUpper } from "./upper.ts";
@@ -102,7 +103,7 @@ function visitDirectory(walk: Walk, entered: Entered, path: ByteString, director
     visitor.directory(path, directory, found, isOverBelow && !isMerged);
   });
   // What was opened to be written and was not is there as it was, with the directories above it.
-  if (found.kind !== "directory" || !isMerged || !isUnchanged(view, directory, found)) announce();
+  if (found.kind !== "directory" || !isMerged || !isUnchanged(view, directory, found.directory)) announce();
   const below: Below = { directory: found.kind === "directory" ? found.directory : undefined, isMerged };
   walkDirectory(walk, { path, directory, below, announce });
 }
@@ -124,13 +125,9 @@ function isWhiteout(stats: BigIntStats): boolean {
   return stats.isCharacterDevice() && stats.rdev === 0n;
 }
 
-function isUnchanged(view: MergedView, { fd }: Opened, found: Extract<Found, { kind: "directory" }>): boolean {
-  const { path, trees } = found.directory;
-  const [is, was] = [
-    fstatSync(fd, { bigint: true }),
-    lstatSync(pathInTree(view, trees[0] ?? 0, path), { bigint: true }),
-  ];
-  return is.mode === was.mode && is.uid === was.uid && is.gid === was.gid && is.mtimeNs === was.mtimeNs;
+function isUnchanged(view: MergedView, directory: Opened, below: MergedDirectory): boolean {
+  const { isAlike, hasSameTime } = compareDirectory(view, directory, below);
+  return isAlike && hasSameTime;
 }
 
 function hasOtherMode(view: MergedView, { fd }: Opened): boolean {

@@ -22,7 +22,7 @@ function isLater(time: Timestamp, than: Timestamp): boolean {
  * Users' own, file capabilities, ACLs (xattr(7)). Not what steers overlays and devbox, nor labels of this machine
  * (security.selinux, security.ima).
  */
-function isOfImage(name: ByteString): boolean {
+export function isOfImage(name: ByteString): boolean {
   const kept = name.startsWith("user.") || name.startsWith("system.posix_acl_") || name === "security.capability";
   return kept && !isSteering(name);
 }

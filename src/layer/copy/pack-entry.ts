@@ -75,12 +75,15 @@ function packSpecial(packing: Packing, stats: BigIntStats, path: ByteString, own
     packing.notes.add("socket", `${display(path)}: a socket has no content and is left out`);
     return;
   }
-  const device = { deviceMajor: major(stats.rdev), deviceMinor: minor(stats.rdev) };
+  const xattrs = xattrsOf(own);
   if (stats.isSymbolicLink()) {
     const linkTarget = byteString(readlinkSync(own, { encoding: "buffer" }));
-    emitEntry(packing, describe(stats, "symlink", path, { linkTarget }));
-  } else if (stats.isFIFO()) emitEntry(packing, describe(stats, "fifo", path, {}));
-  else emitEntry(packing, describe(stats, stats.isBlockDevice() ? "block" : "character", path, device));
+    emitEntry(packing, describe(stats, "symlink", path, { linkTarget, xattrs }));
+  } else if (stats.isFIFO()) emitEntry(packing, describe(stats, "fifo", path, { xattrs }));
+  else {
+    const device = { deviceMajor: major(stats.rdev), deviceMinor: minor(stats.rdev), xattrs };
+    emitEntry(packing, describe(stats, stats.isBlockDevice() ? "block" : "character", path, device));
+  }
 }
 
 export function packFile(packing: Packing, file: Opened, path: ByteString, own: string | Buffer): void {
@@ -159,7 +162,8 @@ function describe(
   };
 }
 
-function xattrsOf(path: string | Buffer): TarEntry["xattrs"] {
+/** All that the caller may see. */
+export function xattrsOf(path: string | Buffer): TarEntry["xattrs"] {
   const names = listXattrs(path);
   if (names.length === 0) return noXattrs;
   const values = names.map((name) => [byteStringOfText(name), lgetxattr(path, name)] as const);

@@ -1,13 +1,23 @@
 /** Bring files and directories of the layers below up into the layer, with everything that belongs to them. */
-import { chmodSync, constants, copyFileSync, lstatSync, mkdirSync, readlinkSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
 import { AT_FDCWD, S_IFIFO } from "../../../ffi/constants.ts";
 import { lchown, mknodat, utimensat } from "../../../ffi/libc.ts";
 import { lgetxattr, llistxattr, lsetxattr } from "../../../ffi/xattr.ts";
 import { errnoName } from "../../core/errors.ts";
 import type { ByteString } from "../byte-string.ts";
-import { overlayPrefix } from "../overlay.ts";
+import { opaqueAttribute, opaqueValue, overlayPrefix } from "../overlay.ts";
 import { type Timestamp, toTimestamp } from "../tar/entry.ts";
 import { impliedMode, impliedTime } from "../tree/lookup.ts";
+import { isWhiteout } from "../tree/reach.ts";
 import { type MergedDirectory, type MergedView, pathInTree } from "./merged.ts";
 
 /** What settling knows: the trees, and the times of directories of the layer that it has changed something in. */
@@ -43,10 +53,19 @@ export function ensureInLayer(settling: Settling, directory: MergedDirectory): M
   if (trees[0] === 0 || parent === undefined) return directory;
   ensureInLayer(settling, parent);
   keepTimes(settling, parent.path);
-  mkdirSync(pathInTree(settling.view, 0, path), impliedMode);
+  makeDirectory(pathInTree(settling.view, 0, path));
   if (trees[0] === undefined) settling.times.set(path, impliedTime);
   else takeMetadata(settling, path, trees[0]);
   return { path, parent, trees: [0, ...trees] };
+}
+
+/** Where the layer hides what is below, the new directory goes on hiding it. */
+function makeDirectory(path: string | Buffer): void {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  const isHiding = there !== undefined && isWhiteout(there);
+  if (isHiding) unlinkSync(path);
+  mkdirSync(path, impliedMode);
+  if (isHiding) lsetxattr(path, opaqueAttribute, opaqueValue);
 }
 
 /** Give a directory of the layer what the same one has in a tree below. */
