@@ -10,8 +10,13 @@ import type { RunRequest } from "./request.ts";
 /** @throws DevboxError BAD_REFERENCE, BAD_PLATFORM, and what a pull throws. */
 export async function findSource(context: Context, around: Surroundings, request: RunRequest): Promise<BundleSource> {
   const reference = readReference(request.reference, context.env);
-  if (reference.kind === "dir") return { kind: "directory", path: reference.path };
+  if (reference.kind === "dir" && !(await isImage(reference.path))) return { kind: "directory", path: reference.path };
   const platform = request.platform === undefined ? undefined : parsePlatform(request.platform);
   const options = { policy: request.pull, platform, tlsVerify: request.tlsVerify };
   return { kind: "image", image: await ensureImage({ context, ...around }, request.reference, options) };
+}
+
+/** `dir:` is skopeo's word for its own form of images, too. */
+async function isImage(directory: string): Promise<boolean> {
+  return (await import("../image/skopeo-directory.ts")).isSkopeoDirectory(directory);
 }

@@ -48,7 +48,8 @@ export async function copyImage(
   try {
     const top = await source.fetchManifest(undefined);
     const wanted = options.all ? top : await choose(work, top);
-    return await copyDocument(work, wanted, options.names, 0);
+    const { mediaType, digest, size } = await copyDocument(work, wanted, options.names, 0);
+    return { mediaType, digest, size };
   } catch (error) {
     throw context.signal.aborted ? interrupted(destination, error) : error;
   }

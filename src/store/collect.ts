@@ -74,7 +74,10 @@ function collectReferences(store: Store): References {
   const boxes = listBoxes(store, (error) => {
     throw error;
   });
-  for (const chainId of boxes.flatMap((box) => box.chainIds)) references.layers.add(chainId);
+  for (const { chainIds, manifestDigest } of boxes) {
+    for (const chainId of chainIds) references.layers.add(chainId);
+    if (manifestDigest !== undefined) reach(store, { digest: manifestDigest, mediaType: undefined }, references, visited);
+  }
   return references;
 }
 
