@@ -58,23 +58,21 @@ export async function placeFiles(context: Context, artifact: Artifact, options: 
   });
 }
 
+/** @throws the first failure; it ends the others, whose own are of no interest */
 async function fetchAll(context: Context, artifact: Artifact, staging: string, step: string): Promise<void> {
   const slots = createSemaphore(atOnce);
   const inner = cancellable(context);
+  let first: { readonly error: unknown } | undefined;
   const fetching = artifact.files.map((file, index) =>
     slots
       .run(() => fetchFile(inner.context, artifact, file, join(staging, `${index}`), step))
-      .catch((error) => {
+      .catch((error: unknown) => {
+        first ??= { error };
         inner.cancel(error);
-        throw error;
       }),
   );
-  const results = await Promise.allSettled(fetching);
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed === undefined) return;
-  throw context.signal.aborted
-    ? new DevboxError("INTERRUPTED", { step, because: "interrupted; nothing was written" })
-    : failed.reason;
+  await Promise.all(fetching);
+  if (first !== undefined) throw first.error;
 }
 
 async function fetchFile(

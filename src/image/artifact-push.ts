@@ -112,16 +112,14 @@ async function* readFrom(path: string, offset: number): AsyncGenerator<Uint8Arra
   }
 }
 
-/** The same content is sent once, under however many names it is there. */
+/** One after the other: what is there twice, under two names, is found at the second. */
 async function pushContents(
   context: Context,
   client: RegistryClient,
   contents: readonly (LabelledContent | undefined)[],
 ): Promise<void> {
-  const sent = new Set<string>();
   for (const content of contents) {
-    if (content === undefined || sent.has(content.descriptor.digest)) continue;
-    sent.add(content.descriptor.digest);
+    if (content === undefined) continue;
     const task = context.progress.task(content.label, content.descriptor.size);
     task.phase("uploading");
     const pushed = await client.pushBlob(content, { onProgress: task.update });

@@ -19,6 +19,7 @@ import { type ArtifactPush, pushArtifact } from "../../../src/image/artifact-pus
 import { listReferrers } from "../../../src/image/artifact-registry.ts";
 import { buildArtifact, titled } from "../../../src/oci/artifact.ts";
 import { type Descriptor, mediaTypes } from "../../../src/oci/descriptor.ts";
+import { digestOf } from "../../../src/oci/digest.ts";
 import { parseReference, type RegistryReference } from "../../../src/oci/reference.ts";
 import { openStore } from "../../../src/store/open.ts";
 import { type FaultyRegistry, startFaultyRegistry } from "../../helpers/faulty-registry.ts";
@@ -133,6 +134,15 @@ describe("into a directory", () => {
       expect(["DIGEST_MISMATCH", "SIZE_MISMATCH", "REGISTRY_NOT_FOUND"]).toContain((await failureOf(pull(name))).code);
       expect(readdirSync(out)).toEqual([]);
     }
+  });
+
+  test("the first failure is told, and ends what is under way", async () => {
+    const stalls = patternBytes(300_000);
+    const name = shelve({ stalls, bad: "some text" });
+    registry.fault(new RegExp(digestOf(stalls)), { kind: "stall", afterBytes: 1000 });
+    registry.fault(new RegExp(digestPath(name)), { kind: "corrupt" });
+    expect((await failureOf(pull(name))).code).toBe("DIGEST_MISMATCH");
+    expect(readdirSync(out)).toEqual([]);
   });
 
   /** Of the second file. */
