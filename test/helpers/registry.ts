@@ -14,6 +14,8 @@ export interface RegistryOptions {
   readonly account?: { readonly user: string; readonly password: string };
   /** HTTPS with a CA of its own, see `RunningRegistry.ca`. */
   readonly tls?: boolean;
+  /** A cache of this registry, a URL: what it does not have it fetches there, and keeps. */
+  readonly pullsFrom?: string;
 }
 
 export interface RunningRegistry extends AsyncDisposable {
@@ -61,6 +63,7 @@ async function configuration(options: RegistryOptions, tls: Certificates | undef
       secret: "one process, no load balancer",
       ...(tls === undefined ? {} : { tls: { certificate: tls.certificate, key: tls.key } }),
     },
+    ...(options.pullsFrom === undefined ? {} : { proxy: { remoteurl: options.pullsFrom } }),
     ...(options.account === undefined ? {} : { auth: { htpasswd: { realm: "test", path: passwords } } }),
   };
 }
