@@ -106,13 +106,13 @@ function mistakeIn(text: string): string | undefined {
   }
 }
 
-/** The parser stops at the first mistake: it stands in the last line that must be there for this mistake to be found. */
+/** The parser stops at the first mistake: it is in the last of the lines that are needed for it to be found. */
 function lineOf(text: string, mistake: string): number {
-  const lines = text.split("\n");
+  const lines = text.split(/(?<=\n)/);
   let [without, having] = [0, lines.length];
   while (having - without > 1) {
     const middle = (without + having) >> 1;
-    if (mistakeIn(lines.slice(0, middle).join("\n")) === mistake) having = middle;
+    if (mistakeIn(lines.slice(0, middle).join("")) === mistake) having = middle;
     else without = middle;
   }
   return having;
