@@ -76,7 +76,8 @@ function collectReferences(store: Store): References {
   });
   for (const { chainIds, manifestDigest } of boxes) {
     for (const chainId of chainIds) references.layers.add(chainId);
-    if (manifestDigest !== undefined) reach(store, { digest: manifestDigest, mediaType: undefined }, references, visited);
+    // What it has changed can be committed only on top of the blobs of its image.
+    if (manifestDigest !== undefined) reach(store, { digest: manifestDigest }, references, visited);
   }
   return references;
 }

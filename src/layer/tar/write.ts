@@ -117,7 +117,8 @@ function ustarHeader(entry: TarEntry, path: ByteString, flag: string): Buffer {
   number(entry.deviceMinor, 337, 7);
   // The checksum is that of the block with spaces in its own place.
   text("        ", 148, 8);
-  const sum = block.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (const byte of block) sum += byte;
   text(`${sum.toString(8).padStart(6, "0")}\0 `, 148, 8);
   return block;
 }

@@ -88,7 +88,7 @@ test("a name that is not the last takes nothing along; an id with several names 
   expect(blobCount(temporary)).toBe(0);
 });
 
-test("an image that a box uses stays; by force it loses its name, and the box keeps its layers", async () => {
+test("an image that a box uses stays; by force it loses its name, and the box keeps its blobs and layers", async () => {
   await using temporary = temporaryPullStore();
   const { context, store } = temporary;
   const one = await pullOf(temporary, "one");
@@ -98,9 +98,11 @@ test("an image that a box uses stays; by force it loses its name, and the box ke
     because: "it is used by user (created)",
   });
   expect((await prune(context, store, facts, { all: true })).images).toEqual([]);
+  const blobs = blobCount(temporary);
   await remove(temporary, nameOf("one"), true);
   expect(readEntries(store)).toEqual([]);
   expect(layerNames(temporary)).toHaveLength(2);
+  expect(blobCount(temporary)).toBe(blobs);
   box.lock[Symbol.dispose]();
 });
 
