@@ -2,7 +2,7 @@
 import { DevboxError } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { shortDigest } from "../oci/digest.ts";
-import { lockEndedBox } from "../store/boxes.ts";
+import { isWatched } from "../store/box-state.ts";
 import {
   finishLayer,
   isNamed,
@@ -29,7 +29,9 @@ export async function replaceTree(
 ): Promise<void> {
   // No box can be made meanwhile: it would write its record under this lock (store/boxes.ts).
   using _references = await waitForLock(context, referencesLockPath(store), "exclusive");
-  const users = boxesOf(context, store).filter((box) => box.chainIds.includes(build.chainId) && isLiving(store, box));
+  const users = boxesOf(context, store).filter(
+    (box) => box.chainIds.includes(build.chainId) && isWatched(boxPaths(store, box.id)),
+  );
   if (users.length > 0) throw inUse(build.chainId, users);
   if (isNamed(store, build.chainId)) replaceLayer(store, build, record);
   else putInPlace(store, build, record);
@@ -44,13 +46,6 @@ function putInPlace(store: Store, build: LayerBuild, record: LayerRecord): void 
 /** @throws DevboxError STORE_* */
 export function mendRecord(store: Store, record: LayerRecord): void {
   writeLayerRecord(store, layerDirectory(store, record.chainId), record);
-}
-
-/** Somebody watches it, whatever its record says. */
-function isLiving(store: Store, { id }: BoxRecord): boolean {
-  const lock = lockEndedBox(boxPaths(store, id));
-  lock?.remove();
-  return lock === undefined;
 }
 
 function inUse(chainId: Digest, users: readonly BoxRecord[]): DevboxError {

@@ -11,7 +11,7 @@ import { blobLockPath, blobPath } from "../store/paths.ts";
 import type { ImageSource } from "./source.ts";
 import type { Damage, Repair, VerifyWork } from "./verify-damage.ts";
 
-type BlobPart = "manifest" | "config" | "blob";
+type BlobPart = "index" | "manifest" | "config" | "blob";
 
 export interface BlobVerdict {
   readonly damage: Damage | undefined;
@@ -110,10 +110,18 @@ async function fetchInto(
   task: ProgressTask | undefined,
 ): Promise<void> {
   const { store } = work;
-  if (part === "manifest") putBlob(store, descriptor.digest, (await source.fetchManifest(descriptor)).bytes);
+  if (part === "index") putBlob(store, descriptor.digest, await fetchIndex(source, descriptor));
+  else if (part === "manifest") putBlob(store, descriptor.digest, (await source.fetchManifest(descriptor)).bytes);
   else if (part === "config") {
     putBlob(store, descriptor.digest, await source.fetchSmallBlob(descriptor, maxSmallBytes));
   } else await fetchLayer(work, source, descriptor, task);
+}
+
+/** Nothing but its digest is written down: whoever has the name can say the rest. */
+async function fetchIndex(source: ImageSource, { digest }: Descriptor): Promise<Uint8Array> {
+  const top = await source.resolve();
+  if (top.digest === digest) return (await source.fetchManifest(top)).bytes;
+  throw new DevboxError("IMAGE_NOT_FOUND", { step: `fetch ${digest}`, because: `the name means ${top.digest} now` });
 }
 
 /** As a pull does it (fetch-blob.ts), but that something of this name is there, which is replaced when the new one is whole. */

@@ -8,8 +8,8 @@ import type { Origins } from "./origins.ts";
 
 /** A part of an image that is not as it should be. */
 export interface Damage {
-  /** `blob`: the compressed layer; `layer`: its tree on disk; `record`: what is written down about that. */
-  readonly part: "manifest" | "config" | "blob" | "layer" | "record";
+  /** `index`: that the image was chosen from; `blob`: the compressed layer; `layer`: its tree on disk; `record`: what is written down about that. */
+  readonly part: "index" | "manifest" | "config" | "blob" | "layer" | "record";
   /** Of the blob; of a layer and its record, the chainID. */
   readonly digest: Digest;
   /** `missing`, `it has 10 bytes where 12 were announced`. */

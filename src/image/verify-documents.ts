@@ -1,9 +1,9 @@
 /** Manifest and config of an image, verified, and what they name. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { DevboxError } from "../core/errors.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import type { Manifest } from "../oci/image.ts";
-import { parseManifest } from "../oci/parse.ts";
+import { type ManifestDocument, parseAnyManifest, parseManifest } from "../oci/parse.ts";
 import { checkLayerCount, parseImageConfig } from "../oci/parse-config.ts";
 import { storedLayers } from "../store/images.ts";
 import type { ImageEntry } from "../store/index-file.ts";
@@ -42,14 +42,63 @@ export async function readDocuments(
   const { descriptor } = first;
   const names = entries.flatMap(({ name }) => name ?? []);
   const checked = { entries, digest: descriptor.digest };
+  const damages: Damage[] = [];
+  for (const digest of new Set(entries.map(({ topDigest }) => topDigest))) {
+    if (digest !== descriptor.digest)
+      damages.push(...(await checkIndex(checkBlob, store, digest, descriptor.digest, names)));
+  }
   const top = await checkBlob({ part: "manifest", descriptor, names });
-  const damages = [top.damage].flatMap((damage) => damage ?? []);
+  if (top.damage !== undefined) damages.push(top.damage);
   const manifest = top.isUsable ? unlessForeign(() => manifestOf(store, descriptor)) : undefined;
   if (manifest === undefined) return { ...checked, damages, descriptors: [descriptor], layers: [] };
   const config = await checkBlob({ part: "config", descriptor: manifest.config, names });
-  damages.push(...[config.damage].flatMap((damage) => damage ?? []));
+  if (config.damage !== undefined) damages.push(config.damage);
   const layers = config.isUsable ? (unlessForeign(() => layersOf(store, manifest)) ?? []) : [];
   return { ...checked, damages, descriptors: [descriptor, manifest.config, ...manifest.layers], layers };
+}
+
+/** The index that the image was chosen from, and of other platforms what is here: a pull may have left out any of it. */
+async function checkIndex(
+  checkBlob: BlobCheck,
+  store: Store,
+  digest: Digest,
+  chosen: Digest,
+  names: readonly string[],
+): Promise<readonly Damage[]> {
+  const size = sizeOf(store, digest);
+  if (size === undefined) return [];
+  const verdict = await checkBlob({ part: "index", descriptor: { mediaType: "", digest, size }, names });
+  const damages = [verdict.damage].flatMap((damage) => damage ?? []);
+  const document = verdict.isUsable ? unlessForeign(() => documentOf(store, digest)) : undefined;
+  if (document?.kind !== "index") return damages;
+  for (const descriptor of document.index.manifests) {
+    if (descriptor.digest === chosen) continue;
+    const parts = [{ part: "manifest" as const, descriptor }, ...partsBelow(store, descriptor)];
+    for (const { part, descriptor: each } of parts) {
+      if (sizeOf(store, each.digest) === undefined) continue;
+      const { damage } = await checkBlob({ part, descriptor: each, names });
+      if (damage !== undefined) damages.push(damage);
+    }
+  }
+  return damages;
+}
+
+function partsBelow(store: Store, { digest }: Descriptor) {
+  const document = sizeOf(store, digest) === undefined ? undefined : unlessForeign(() => documentOf(store, digest));
+  if (document?.kind !== "manifest") return [];
+  const { config, layers } = document.manifest;
+  return [
+    { part: "config" as const, descriptor: config },
+    ...layers.map((descriptor) => ({ part: "blob" as const, descriptor })),
+  ];
+}
+
+function documentOf(store: Store, digest: Digest): ManifestDocument {
+  return parseAnyManifest(readFileSync(blobPath(store, digest)), undefined);
+}
+
+function sizeOf(store: Store, digest: Digest): number | undefined {
+  return statSync(blobPath(store, digest), { throwIfNoEntry: false })?.size;
 }
 
 function manifestOf(store: Store, { digest, mediaType }: Descriptor): Manifest {

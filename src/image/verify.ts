@@ -98,6 +98,9 @@ function conclude({ entries, digest, damages, layers }: VerifiedDocuments, verdi
     ...(verdicts.blobs.get(descriptor.digest) ?? []),
     ...(verdicts.layers.get(stored.chainId) ?? []),
   ]);
-  const all = [...damages, ...found];
+  // Platforms of an index may have blobs in common.
+  const all = [
+    ...new Map([...damages, ...found].map((damage) => [`${damage.part} ${damage.digest}`, damage])).values(),
+  ];
   return { names: entries.flatMap(({ name }) => name ?? []), digest, damages: all, isWhole: all.every(isMended) };
 }

@@ -2,6 +2,7 @@
 import type { VerifiedImage } from "../../../image/verify.ts";
 import type { Damage } from "../../../image/verify-damage.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../../command.ts";
+import { familiar } from "../../format/image-name.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
 
@@ -49,7 +50,7 @@ applying the image, and as much room.",
 });
 
 export function describeImage({ names, digest, damages, isWhole }: VerifiedImage): string {
-  const title = names.length === 0 ? digest : names.join(", ");
+  const title = names.length === 0 ? digest : names.map(familiar).join(", ");
   const verdict = damages.length === 0 ? "ok" : isWhole ? "repaired" : "damaged";
   return `${title}: ${verdict}\n${damages
     .flatMap(describeDamage)
@@ -69,6 +70,7 @@ function describeDamage({ part, digest, because, differences = [], count = 0, re
 }
 
 const partNames: Readonly<Record<Damage["part"], string>> = {
+  index: "index",
   manifest: "manifest",
   config: "config",
   blob: "blob",

@@ -2,6 +2,7 @@
 import type { BoxUsage, DiskUsage, Total, VolumeUsage } from "../../../image/disk-usage.ts";
 import type { ImageUsage } from "../../../image/image-usage.ts";
 import { ago, decimalSize, shortened, statusText } from "../docker-words.ts";
+import { familiar } from "../image-name.ts";
 import type { ListShape } from "../list.ts";
 
 export interface TotalRow {
@@ -37,7 +38,7 @@ function reclaimableText({ sizeBytes, reclaimableBytes }: Total): string {
 export function imageUsageShape(now: Date): ListShape<ImageUsage> {
   return {
     fields: {
-      Name: { title: "IMAGE", value: ({ names }) => (names.length === 0 ? "<none>" : names.join(", ")) },
+      Name: { title: "IMAGE", value: ({ names }) => (names.length === 0 ? "<none>" : names.map(familiar).join(", ")) },
       ID: { title: "IMAGE ID", value: ({ id }) => id.replace(/^sha\d+:/, "").slice(0, 12) },
       CreatedSince: { title: "CREATED", value: ({ created }) => ago(created, now) },
       Size: { title: "SIZE", value: ({ sizeBytes }) => decimalSize(sizeBytes) },
