@@ -9,6 +9,7 @@ import { hostPlatform, selectPlatform } from "../oci/platform.ts";
 import { familiarName, type Reference } from "../oci/reference.ts";
 import { embeddedContent } from "../oci/verify.ts";
 import type { Store } from "../store/types.ts";
+import { cancellable } from "./cancellable.ts";
 import { openSource } from "./open-source.ts";
 import type { FetchedManifest, ImageSource } from "./source.ts";
 import { once, verified } from "./verified.ts";
@@ -32,6 +33,8 @@ export interface Artifact extends AsyncDisposable {
    * @throws DevboxError SIZE_MISMATCH, DIGEST_MISMATCH, and what the source throws
    */
   read(descriptor: Descriptor): AsyncIterable<Uint8Array>;
+  /** What is being read ends with an error, and nothing more is read. */
+  cancel(reason: unknown): void;
 }
 
 /** An index may list indexes; as for images, see resolve.ts. */
@@ -50,7 +53,8 @@ export async function fetchArtifact(
   { platform, tlsVerify }: ArtifactOptions,
 ): Promise<Artifact> {
   await using held = new AsyncDisposableStack();
-  const source = held.use(await openSource(context, store, reference, { tlsVerify }));
+  const inner = cancellable(context);
+  const source = held.use(await openSource(inner.context, store, reference, { tlsVerify }));
   const { descriptor, bytes, manifest } = await findManifest(source, platform ?? hostPlatform(), reference);
   const files = artifactFiles(manifest);
   const owned = held.move();
@@ -59,7 +63,8 @@ export async function fetchArtifact(
     manifest,
     bytes,
     files,
-    read: (wanted) => content(context, source, wanted),
+    read: (wanted) => content(inner.context, source, wanted),
+    cancel: inner.cancel,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

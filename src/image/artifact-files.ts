@@ -23,7 +23,6 @@ import { DevboxError, errnoName } from "../core/errors.ts";
 import type { ArtifactFile } from "../oci/artifact.ts";
 import { shortDigest } from "../oci/digest.ts";
 import type { Artifact } from "./artifact-fetch.ts";
-import { cancellable } from "./cancellable.ts";
 import { createSemaphore } from "./semaphore.ts";
 import { attempt, writeAll } from "./write-file.ts";
 
@@ -61,14 +60,13 @@ export async function placeFiles(context: Context, artifact: Artifact, options: 
 /** @throws the first failure; it ends the others, whose own are of no interest */
 async function fetchAll(context: Context, artifact: Artifact, staging: string, step: string): Promise<void> {
   const slots = createSemaphore(atOnce);
-  const inner = cancellable(context);
   let first: { readonly error: unknown } | undefined;
   const fetching = artifact.files.map((file, index) =>
     slots
-      .run(() => fetchFile(inner.context, artifact, file, join(staging, `${index}`), step))
+      .run(() => fetchFile(context, artifact, file, join(staging, `${index}`), step))
       .catch((error: unknown) => {
         first ??= { error };
-        inner.cancel(error);
+        artifact.cancel(error);
       }),
   );
   await Promise.all(fetching);
@@ -82,7 +80,6 @@ async function fetchFile(
   to: string,
   step: string,
 ): Promise<void> {
-  context.signal.throwIfAborted();
   const task = context.progress.task(path, descriptor.size);
   task.phase("downloading");
   const fd = attempt(step, () => openSync(to, "wx", 0o666));
