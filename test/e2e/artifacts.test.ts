@@ -93,8 +93,9 @@ test("skopeo copies it with the digest kept, and devbox reads what skopeo has wr
   const from = `docker://${old.address}/team/s:1`;
   await $`skopeo copy --quiet --insecure-policy --src-tls-verify=false ${from} oci:${cwd}/layout:s`.quiet();
   await $`skopeo copy --quiet --insecure-policy --dest-tls-verify=false oci:${cwd}/layout:s docker://${modern.host}/team/s:2`.quiet();
+  await $`skopeo copy --quiet --insecure-policy oci:${cwd}/layout:s dir:${cwd}/plain`.quiet();
   await $`tar -C ${cwd}/layout -cf ${cwd}/layout.tar .`.quiet();
-  for (const reference of ["oci:layout:s", "oci-archive:layout.tar", `${modern.host}/team/s:2`]) {
+  for (const reference of ["oci:layout:s", "oci-archive:layout.tar", "dir:plain", `${modern.host}/team/s:2`]) {
     expect(await ok(["pull", "-o", "out", "--force", reference])).toEndWith(`${digest}\n`);
     expect(readFileSync(join(cwd, "out/docs/sbom.json"))).toEqual(readFileSync(join(cwd, "docs/sbom.json")));
   }
@@ -110,19 +111,27 @@ test("an artifact is no image: the error of run and pull says what fetches it", 
   }
 });
 
-test("a name with .. is shown, and nothing is written", async () => {
+test("hostile words reach neither the directory nor the terminal", async () => {
   await using registry = await startFaultyRegistry();
   const annotations = { "org.opencontainers.image.title": "../../\u001b[31mescape" };
   const layer = { ...registry.addBlob(Buffer.from("x")), annotations };
   const config = registry.addBlob(Buffer.from("{}"), "application/vnd.oci.empty.v1+json");
-  const document = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers: [layer] };
-  registry.addManifest("team/app", "1", document);
+  const subject = registry.addManifest("team/app", "1", {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config,
+    layers: [layer],
+  });
   const { exitCode, stderr } = await home.run(["artifact", "pull", "-o", "out", `${registry.host}/team/app:1`], {
     cwd,
   });
   expect(exitCode).toBe(125);
   expect(stderr).toContain(String.raw`"../../\u001b[31mescape": it leads out of the directory`);
   expect(readdirSync(cwd).sort()).toEqual(["docs", "feature.tgz"]);
+  const referrer = { ...subject, artifactType: "application/\u001b[2J" };
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [referrer] };
+  registry.addManifest("team/app", subject.digest.replace(":", "-"), index, mediaTypes.ociIndex);
+  expect(await ok(["ls", `${registry.host}/team/app:1`])).toMatch(/^DIGEST .*\nsha256:\P{Cc}*\n$/u);
 });
 
 test("SIGTERM in the middle leaves nothing behind", async () => {

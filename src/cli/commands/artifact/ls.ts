@@ -42,12 +42,8 @@ export default defineCommand({
     const now = context.now();
     const columns: readonly Column<Descriptor>[] = [
       { title: "DIGEST", cell: ({ digest }) => digest },
-      // A registry may say anything here; what is no media type is shown as JSON writes it.
-      {
-        title: "ARTIFACT TYPE",
-        cell: ({ artifactType = "" }) =>
-          isMediaType(artifactType) || artifactType === "" ? artifactType : JSON.stringify(artifactType),
-      },
+      // Anybody may have written it, with control characters too: --json has what is no media type.
+      { title: "ARTIFACT TYPE", cell: ({ artifactType = "" }) => (isMediaType(artifactType) ? artifactType : "") },
       { title: "MANIFEST SIZE", cell: ({ size }) => formatBytes(size), align: "right" },
       { title: "CREATED", cell: ({ annotations }) => age(annotations?.[createdKey], now) },
     ];

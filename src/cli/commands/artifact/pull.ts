@@ -32,8 +32,8 @@ export default defineCommand({
     ["devbox artifact pull oci:DIR:name", "from a directory that skopeo or oras has written"],
   ],
   notes: [
-    "Prints the files, then the digest of the manifest. All files are written, each verified by its digest, or none.",
-    "A file without a title is named by its digest. A directory that oras has packed stays as the archive it is.",
+    "Prints the files, then the digest of the manifest. Each is verified; all are written, or none.",
+    "A file without a title is named by its digest. What oras has packed stays as the archive it is.",
   ],
   async run(values) {
     using context = openContext(values);

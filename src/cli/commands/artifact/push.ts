@@ -31,7 +31,13 @@ export default defineCommand({
       valueHint: "REF",
       description: "The image of the same repository that it belongs to: artifact ls lists it there",
     },
-    annotation: { type: "string", multiple: true, alias: "a", valueHint: "NAME=VALUE", description: "Of the manifest" },
+    annotation: {
+      type: "string",
+      multiple: true,
+      alias: "a",
+      valueHint: "NAME=VALUE",
+      description: "Annotation of the manifest",
+    },
     digestfile: { type: "string", valueHint: "FILE", completes: "files", description: "Write the digest there, too" },
     ...tlsVerifyOption,
     ...progressOptions,
@@ -50,8 +56,8 @@ export default defineCommand({
     ],
   ],
   notes: [
-    "Prints the digest. Equal files make equal artifacts; SOURCE_DATE_EPOCH says when they were made, if anything shall.",
-    "With --subject and without a tag, nothing but its digest and its subject names it: no tag of the image moves.",
+    "Prints the digest. Equal files make equal artifacts, dated only by SOURCE_DATE_EPOCH.",
+    "With --subject and without a tag it is named by its digest alone: no tag of the image moves.",
   ],
   async run(values) {
     using context = openContext(values);
