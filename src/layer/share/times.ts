@@ -36,7 +36,8 @@ export function keepTimes(note: ByteString, tree: ByteString): KeptTimes {
 
 /** Put back what a process that was killed has left. */
 export function restoreTimes(note: ByteString, tree: ByteString): void {
-  for (const line of readIfThere(note).split("\n")) {
+  // Without what follows the last complete line.
+  for (const line of readIfThere(note).split("\n").slice(0, -1)) {
     const [, time, path] = /^(-?\d+) ([A-Za-z0-9+/=]*)$/.exec(line) ?? [];
     if (time !== undefined && path !== undefined) setTime(`${tree}/${fromBase64(path)}`, BigInt(time));
   }
