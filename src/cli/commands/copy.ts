@@ -40,7 +40,8 @@ export default defineCommand({
     ],
   ],
   notes: [
-    "Manifests keep their bytes where the destination can hold them: layouts and their archives hold OCI's only, docker's archives none.",
+    "Manifests keep their bytes where the destination can hold them.",
+    "Layouts and their archives hold OCI's only; docker's archives hold none.",
     "dir:DIR is a directory as skopeo writes it.",
   ],
   async run(values) {

@@ -11,8 +11,7 @@ export default defineCommand({
     destination: {
       type: "positional",
       required: false,
-      description:
-        "Where to: NAME[:TAG], oci:DIR[:NAME], oci-archive:FILE, docker-archive:FILE, dir:DIR; default: its name",
+      description: "Name there, or files such as oci:DIR; default: where its own name leads",
     },
     ...copyOptions,
     "tls-verify": {
@@ -33,7 +32,9 @@ export default defineCommand({
     ["devbox push --compression zstd --level 12 image", "packed anew"],
   ],
   notes: [
-    "What the registry has is not sent again; what another repository of it has is mounted. An upload that breaks off is gone on with.",
+    "Files: oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], dir:DIR (skopeo's).",
+    "What the registry has is not sent again. What another repository of it has is mounted.",
+    "An upload that breaks off is gone on with.",
     "--level packs layers anew, also those that are packed so already.",
   ],
   async run(values) {
