@@ -119,7 +119,7 @@ export async function uploadState(
   await response.discard();
   if (response.status !== 204 && response.status !== 200) return undefined;
   const offset = readUploadedBytes(response.header("range"));
-  if (offset === undefined || offset > descriptor.size) return undefined;
+  if (offset === undefined) return undefined;
   const location = readLocation(response, session.options.tlsVerify, step) ?? upload.location;
   return { ...upload, location, offset };
 }

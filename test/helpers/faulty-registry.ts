@@ -47,6 +47,8 @@ export type Fault =
   | { readonly kind: "headers"; readonly headers: Readonly<Record<string, string | undefined>> }
   /** Take so many bytes of what is sent, and close the connection. An upload keeps them, or all that it had is lost. */
   | { readonly kind: "break"; readonly afterBytes: number; readonly keeps: boolean }
+  /** Take so many bytes of what is sent, and say so: an upload in smaller steps than the client's. */
+  | { readonly kind: "take-part"; readonly bytes: number }
   /** The upload that is asked for is there no more. */
   | { readonly kind: "lose-upload" }
   /** All tokens given so far have expired. */
@@ -59,6 +61,8 @@ export type Fault =
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
+      /** Before anything of the request's body is read. */
+      readonly isEarly?: boolean;
     };
 
 export interface FaultyRegistryOptions {
@@ -99,7 +103,7 @@ export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): 
       incoming.pause();
       return;
     }
-    const { content, request } = await record(incoming, fault?.kind === "break" ? fault.afterBytes : undefined);
+    const { content, request } = await record(incoming, bytesTaken(fault));
     requests.push(request);
     if (fault?.kind === "revoke") auth?.revoke();
     if (fault?.kind === "lose-upload" || (fault?.kind === "break" && !fault.keeps)) uploads.lose(request);
@@ -110,7 +114,8 @@ export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): 
     }
     // What a status takes the place of has not happened; a connection that is reset may have lost the answer only.
     const refusal = fault?.kind === "status" ? errorAnswer(fault.status, "", "") : auth?.answer(request);
-    const answer = refusal ?? uploads.answer(request, content) ?? serve(shelf, request, fault?.kind === "ignore-range");
+    const part = fault?.kind === "take-part" ? content.subarray(0, fault.bytes) : content;
+    const answer = refusal ?? uploads.answer(request, part) ?? serve(shelf, request, fault?.kind === "ignore-range");
     await send(request, response, answer, fault);
   };
   const listener = (incoming: http.IncomingMessage, response: http.ServerResponse): void => {
@@ -139,10 +144,15 @@ export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): 
   };
 }
 
+function bytesTaken(fault: Fault | undefined): number {
+  if (fault?.kind === "break") return fault.afterBytes;
+  return fault?.kind === "status" && fault.isEarly === true ? 0 : Number.POSITIVE_INFINITY;
+}
+
 /** Up to `limit` bytes of the body: who wants no more breaks off. */
 async function record(
   incoming: http.IncomingMessage,
-  limit = Number.POSITIVE_INFINITY,
+  limit: number,
 ): Promise<{ readonly request: RecordedRequest; readonly content: Buffer }> {
   const chunks: Buffer[] = [];
   let bodyBytes = 0;

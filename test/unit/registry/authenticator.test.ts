@@ -90,6 +90,21 @@ describe("bearer", () => {
     expect(registry.auth?.issued.length).toBe(2);
   });
 
+  test("what the last challenge asked for is sent unasked", async () => {
+    let service = "one";
+    const challenge = (realm: string): string[] => [`Bearer realm="${realm}",service="${service}",scope="s"`];
+    await using registry = await startWith({ kind: "bearer", expiresInSeconds: 3600, challenge });
+    await using client = openClient(registry.host);
+    await client.fetchManifest("latest");
+    service = "other";
+    registry.auth?.revoke();
+    for (let count = 0; count < 3; count++) await client.fetchManifest("latest");
+    const asked = tokenRequests(registry).map(({ path }) => new URLSearchParams(path.split("?")[1]).get("service"));
+    expect(asked).toEqual(["one", "other"]);
+    expect(registry.requests.at(-1)?.headers["authorization"]).toBe("Bearer secret-token-2");
+    expect(registry.requests.filter(({ path }) => path.includes("manifests")).length).toBe(6);
+  });
+
   test("many requests whose token is refused share the new one", async () => {
     await using registry = await startWith({ kind: "bearer", expiresInSeconds: 3600 });
     await using client = openClient(registry.host);

@@ -97,11 +97,11 @@ describe("what goes over the wire", () => {
 
   test("chunks where a request was too large", async () => {
     await using registry = await startFaultyRegistry();
-    registry.fault(/^PATCH/, { kind: "status", status: 413, body: "<html>nginx</html>" }, 1);
+    registry.fault(/^PATCH/, { kind: "status", status: 413, isEarly: true, body: "<html>nginx</html>" }, 1);
     const content = contentOf(patternBytes(33 * MiB));
     await using client = openPush(registry.host);
     expect(await client.pushBlob(content)).toBe("copied");
-    expect(sent(registry).slice(3)).toEqual(["GET", `PATCH ${32 * MiB}`, `PATCH ${MiB}`, "PUT"]);
+    expect(sent(registry).slice(-4)).toEqual(["GET", `PATCH ${32 * MiB}`, `PATCH ${MiB}`, "PUT"]);
   });
 
   test("too large, though it is small: an error that says whom to ask", async () => {
@@ -153,6 +153,15 @@ describe("goes on", () => {
     await using client = openPush(registry.host);
     expect(await client.pushBlob(contentOf(large))).toBe("copied");
     expect(sent(registry)).toEqual(["HEAD", "POST", `PATCH ${large.byteLength}`, "GET", "PUT", "GET", "HEAD"]);
+  });
+
+  test("where the registry took less than was sent, and said so", async () => {
+    await using registry = await startFaultyRegistry();
+    registry.fault(/^PATCH/, { kind: "take-part", bytes: MiB }, 1);
+    await using client = openPush(registry.host);
+    expect(await client.pushBlob(contentOf(large))).toBe("copied");
+    const rest = large.byteLength - MiB;
+    expect(sent(registry).slice(2)).toEqual([`PATCH ${large.byteLength}`, `PATCH ${rest}`, "PUT"]);
   });
 
   test("anew, where the upload is gone", async () => {
