@@ -1,9 +1,9 @@
 /** Which registries.conf files count, and how they are merged (containers-registries.conf(5), …conf.d(5)). */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
+import { os } from "../core/os.ts";
 import {
   parseAliasesFile,
   parseRegistriesFile,
@@ -48,7 +48,7 @@ export function readRegistriesConf(env: Context["env"], system = systemDirectory
  * its drop-ins; without it the user's drop-ins come after those. $CONTAINERS_REGISTRIES_CONF (podman(1)) goes before both.
  */
 export function registriesConfPaths(env: Context["env"], system = systemDirectory): readonly string[] {
-  const user = join(env["XDG_CONFIG_HOME"] || join(env["HOME"] || homedir(), ".config"), "containers");
+  const user = join(env["XDG_CONFIG_HOME"] || join(env["HOME"] || os().homedir(), ".config"), "containers");
   const [userFile, systemFile] = [join(user, "registries.conf"), join(system, "registries.conf")];
   const [userDropIns, systemDropIns] = [dropIns(user), dropIns(system)];
   const named = env["CONTAINERS_REGISTRIES_CONF"];
@@ -59,7 +59,7 @@ export function registriesConfPaths(env: Context["env"], system = systemDirector
 
 /** podman keeps there what its user has chosen for a short name, in files of its own. */
 function aliasesPath(env: Context["env"]): string {
-  const cache = env["XDG_CACHE_HOME"] || join(env["HOME"] || homedir(), ".cache");
+  const cache = env["XDG_CACHE_HOME"] || join(env["HOME"] || os().homedir(), ".cache");
   const base = process.getuid?.() === 0 ? "/var/cache" : cache;
   return join(base, "containers/short-name-aliases.conf");
 }
