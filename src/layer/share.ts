@@ -44,8 +44,6 @@ interface Pass {
   readonly times: KeptTimes;
   readonly partners: readonly Partner[];
   readonly method: Method;
-  /** Inodes of others that this layer has taken: no two of its paths may become one file. */
-  readonly taken: Set<bigint>;
 }
 
 /** A layer shares with so many others at most, those that are most alike. */
@@ -65,7 +63,7 @@ export async function shareLayer({ layer, others }: ShareRequest): Promise<reado
   const partners = choosePartners(tree, others);
   if (partners.length === 0) return [];
   using times = keepTimes(note, tree);
-  await shareTree({ tree, temporary, times, partners, method: chooseMethod(temporary), taken: new Set() });
+  await shareTree({ tree, temporary, times, partners, method: chooseMethod(temporary) });
   return partners
     .map(({ layer: other, files, bytes }) => ({ layer: other, files, bytes }))
     .filter(({ files }) => files > 0);
@@ -149,15 +147,13 @@ function share(pass: Pass, partner: Partner, theirs: SharedPath, ours: SharedPat
   if (pass.method === "blocks") {
     return ours.stats.size >= smallestBlock && shareBlocks(theirs.path, ours.path, Number(ours.stats.size));
   }
-  if (!mayLink(pass, partner, theirs.stats) || !isSameFile(theirs, ours)) return false;
+  if (!mayLink(partner, theirs.stats) || !isSameFile(theirs, ours)) return false;
   beforeChange();
-  if (!replaceByLink(theirs.path, ours.path, pass.temporary)) return false;
-  pass.taken.add(theirs.stats.ino);
-  return true;
+  return replaceByLink(theirs.path, ours.path, pass.temporary);
 }
 
-function mayLink({ taken }: Pass, partner: Partner, { ino, nlink }: BigIntStats): boolean {
-  if (taken.has(ino)) return false;
+/** Whether the other layer has the file under one name. */
+function mayLink(partner: Partner, { ino, nlink }: BigIntStats): boolean {
   if (nlink === 1n) return true;
   partner.hasOwnLinks ??= findLinks(partner.tree);
   return !partner.hasOwnLinks(ino);
