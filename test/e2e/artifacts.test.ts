@@ -83,7 +83,7 @@ test("what belongs to an image is listed there, by the API and by the tag that s
     const { Tags } = await $`skopeo list-tags --tls-verify=false docker://${host}/team/app`.json();
     const { subject } = JSON.parse(await ok(["inspect", `${host}/team/app@${sbom}`]));
     const fallback = subject.digest.replace(":", "-");
-    expect(Tags).toEqual(host === old.address ? ["1", fallback] : ["1"]);
+    expect(Tags.sort()).toEqual(host === old.address ? ["1", fallback] : ["1"]);
     rmSync(join(cwd, "found"), { recursive: true });
   }
 });
