@@ -45,7 +45,7 @@ afterAll(async () => {
   await $`${[...inUserNamespace(), "/bin/rm", "-rf", root, at("bundle")]}`.quiet();
 });
 
-test("every path, type, mode, owner, time, xattr, hole and content; umoci unpacks the same", async () => {
+test("every path, type, mode, owner, time, xattr and content; umoci unpacks the same", async () => {
   await home.ok(["import", "-q", "root.tar", "tree:1"]);
   const theirs = await listTree(root, inUserNamespace());
   expect(theirs.size).toBeGreaterThan(12);
@@ -84,7 +84,7 @@ describe("config", () => {
       rootfs: { type: "layers", diff_ids: [expect.stringMatching(/^sha256:/)] },
       history: [{ created: "2023-11-14T22:13:20.000Z", author: "me", comment: "from a tar" }],
     });
-    await home.ok(["import", "-q", "--compression", "zstd", "--level", "19", "root.tar", "small"]);
+    await home.ok(["import", "-q", "--compression", "zstd", "--level", "6", "root.tar", "small"]);
   });
 });
 
