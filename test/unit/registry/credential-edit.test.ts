@@ -54,3 +54,20 @@ test("what is no such file is refused", () => {
     });
   }
 });
+
+test("property: whatever the file is, it is changed, or refused as a DevboxError", () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.jsonValue().map((auths) => JSON.stringify({ auths })),
+  );
+  fc.assert(
+    fc.property(text, (one) => {
+      try {
+        expect(JSON.parse(withEntry(one, entry, "f")).auths[entry.key]).toEqual({ auth: entry.auth });
+      } catch (error) {
+        expect(error).toMatchObject({ code: "BAD_CONFIG" });
+      }
+    }),
+  );
+});
