@@ -191,7 +191,10 @@ async function readRefused(
   throw error;
 }
 
-/** Where to go on after a failure. "stored": the blob is there after all, and only the answer got lost. */
+/**
+ * Where to go on after a failure. "stored": the blob is there after all, and only the answer got lost. docker-registry (2.8)
+ * throws an upload away that broke off in the middle of a request, and answers 404: there it is begun anew.
+ */
 async function recover(
   session: Session,
   descriptor: Descriptor,

@@ -76,7 +76,10 @@ function basic({ username, password }: { readonly username: string; readonly pas
 
 function scopeOf(request: RecordedRequest): string {
   const repository = /^\/v2\/(.+)\/(?:manifests|blobs)\//.exec(request.path)?.[1];
-  return repository === undefined ? "" : `repository:${repository}:${isReading(request) ? "pull" : "pull,push"}`;
+  if (repository === undefined) return "";
+  const from = new URL(request.path, "http://any").searchParams.get("from");
+  const own = `repository:${repository}:${isReading(request) ? "pull" : "pull,push"}`;
+  return from === null ? own : `${own} repository:${from}:pull`;
 }
 
 function isReading({ method }: RecordedRequest): boolean {

@@ -105,6 +105,16 @@ describe("scopes", () => {
     expect(patch?.headers["authorization"]).toBe("Bearer secret-token-1");
   });
 
+  test("nor where the registry's challenge to the mount names it", async () => {
+    await using registry = await startFaultyRegistry({ auth: { kind: "bearer", expiresInSeconds: 3600 } });
+    registry.fault(/^POST .*mount=/, { kind: "revoke" }, 1);
+    await using client = openPush(registry.host);
+    await client.pushBlob(contentOf(large, { mountFrom: ["team/base"] }));
+    const own = "/token?service=faulty&scope=repository:team/app:pull,push";
+    const withOther = `${own}&scope=repository:team/base:pull`;
+    expect(tokens(registry)).toEqual([own, withOther, withOther, own]);
+  });
+
   test("who may not pull there pushes all the same", async () => {
     await using registry = await startFaultyRegistry({ auth: { kind: "bearer" } });
     registry.fault(/token.*base/, { kind: "status", status: 403 });
