@@ -127,6 +127,8 @@ async function shareInWorker(
   request: ShareRequest,
 ): Promise<readonly SharedWith[]> {
   return await pool.use(async (worker) => {
+    // It may have taken a while to start.
+    signal.throwIfAborted();
     using stack = new DisposableStack();
     const { promise: given, reject } = Promise.withResolvers<never>();
     const giveUp = (): void => reject(signal.reason);

@@ -51,9 +51,12 @@ export default defineCommand({
         : ({ kind: "file", path: values.input } as const);
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
     const facts = readHostFacts(context.env);
-    const loaded = await loadImages(context, openStore(context.env), facts, input, { platform });
+    const store = openStore(context.env);
+    const loaded = await loadImages(context, store, facts, input, { platform });
     const lines = values.json ? loaded.map((image) => JSON.stringify(image)) : await describe(loaded);
     writeOut(lines.map((line) => `${line}\n`).join(""));
+    // The images can be used already.
+    await (await import("../../image/share-files.ts")).shareFiles(context, store, facts);
     return 0;
   },
 });
