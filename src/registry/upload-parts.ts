@@ -205,6 +205,7 @@ async function recover(
   const isRefused = recovery === "agree" && state?.offset === upload.offset;
   // More than was sent is not ours.
   if (state !== undefined && !isRefused && state.offset <= content.hashedBytes) return state;
+  if (state !== undefined) await cancelUpload(session, descriptor, upload);
   if (await hasBlob(session, descriptor)) return "stored";
   return openUpload(session, descriptor);
 }

@@ -1,4 +1,4 @@
-/** Whatever happens on the way: the right blob, or an error that says why; never another blob, never an open upload. */
+/** Whatever happens on the way: the right blob, or an error that says why; never another blob. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { DevboxError } from "../../../src/core/errors.ts";

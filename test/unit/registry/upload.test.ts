@@ -188,6 +188,7 @@ describe("goes on", () => {
     await using client = openPush(registry.host);
     expect(await client.pushBlob(contentOf(large))).toBe("copied");
     expect(sent(registry).filter((one) => one === "POST").length).toBe(2);
+    expect(registry.uploads.open).toEqual([]);
   });
 
   test("with a new token, where the old one expired in the middle", async () => {
