@@ -16,9 +16,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
+import { pull } from "../../../src/image/pull.ts";
 import { type VerifiedImage, verifyImages } from "../../../src/image/verify.ts";
 import type { Damage } from "../../../src/image/verify-damage.ts";
-import type { Digest } from "../../../src/oci/descriptor.ts";
+import type { Descriptor, Digest } from "../../../src/oci/descriptor.ts";
+import { mediaTypes } from "../../../src/oci/descriptor.ts";
+import type { Manifest } from "../../../src/oci/image.ts";
+import { hostPlatform } from "../../../src/oci/platform.ts";
+import { parseReference } from "../../../src/oci/reference.ts";
 import { createBox } from "../../../src/store/boxes.ts";
 import { readImage } from "../../../src/store/images.ts";
 import { listLayers } from "../../../src/store/layers.ts";
@@ -239,4 +244,45 @@ test("one that is cancelled leaves nothing behind", async () => {
   expect(await work.then(() => "done", String)).toContain("enough");
   expect(readdirSync(tree(0))).toContain("more");
   expect(listLayers(temporary.store).builds).toEqual([]);
+});
+
+/** An index of this machine's image and another platform's, all of it pulled. */
+async function pullIndex(): Promise<{ readonly index: Descriptor; readonly other: Manifest }> {
+  const own = registry.addImage("platforms", "own", { layers: [{ tar: base, compression: "gzip" }] });
+  const other = registry.addImage("platforms", "other", {
+    architecture: "s390x",
+    layers: [{ tar: top, compression: "gzip" }],
+  });
+  const manifests = [
+    { ...own.descriptor, platform: hostPlatform() },
+    { ...other.descriptor, platform: { os: "linux", architecture: "s390x" } },
+  ];
+  const document = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+  const index = registry.addManifest("platforms", "1", document, mediaTypes.ociIndex);
+  const options = { platform: hostPlatform(), tlsVerify: true, allPlatforms: true };
+  const reference = parseReference(`${registry.host}/platforms:1`);
+  const { context, store } = temporary;
+  await pull(context, store, () => readHostFacts(process.env), reference, options);
+  return { index, other: other.manifest };
+}
+
+test("the index, and what is here of other platforms", async () => {
+  const { index, other } = await pullIndex();
+  const options = { images: [`${registry.host}/platforms:1`], tlsVerify: true };
+  const parts = async (repair: boolean) => {
+    const facts = readHostFacts(process.env);
+    const [found] = await verifyImages(temporary.context, temporary.store, facts, { ...options, repair });
+    return found?.damages.map(({ part, digest, repair: { kind } }) => [part, digest, kind]);
+  };
+  expect(await parts(false)).toEqual([]);
+  alter(blob(other.layers[0]?.digest));
+  truncateSync(blob(other.config.digest), 3);
+  expect(await parts(false)).toEqual([
+    ["config", other.config.digest, "none"],
+    ["blob", other.layers[0]?.digest ?? "sha256:", "none"],
+  ]);
+  expect((await parts(true))?.map(([, , kind]) => kind)).toEqual(["mended", "mended"]);
+  truncateSync(blob(index.digest), 3);
+  expect(await parts(true)).toEqual([["index", index.digest, "mended"]]);
+  expect(await parts(false)).toEqual([]);
 });
