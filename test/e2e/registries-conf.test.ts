@@ -131,3 +131,29 @@ test("a mistake in the file is named with its line, and stops nothing that has i
   expect(stderr).toMatch(/registries\.conf\n.*line 5: /);
   await home.ok(["run", "--network=none", name, "true"]);
 });
+
+test("podman understands the same file in the same way", async () => {
+  await using home = openHome();
+  configure(
+    home,
+    `[aliases]
+    "box" = "sub.example.com/busybox"
+    [[registry]]
+    prefix = "*.example.com"
+    location = "127.0.0.1:1"
+    [[registry.mirror]]
+    location = "127.0.0.1:1/digests"
+    pull-from-mirror = "digest-only"
+    [[registry.mirror]]
+    location = "${origin.address}/team"
+    insecure = true
+    `,
+  );
+  await home.ok(["pull", "-q", "box"]);
+  const podman = ["podman", "--root", join(home.directory, "podman"), "--runroot", join(home.directory, "podman-run")];
+  const env = { ...home.env, CONTAINERS_REGISTRIES_CONF: join(home.directory, ".config/containers/registries.conf") };
+  const id = (await $`${podman} pull -q box`.env(env).quiet().text()).trim();
+  const names = await $`${podman} image inspect --format ${"{{.RepoTags}}"} ${id}`.env(env).quiet().text();
+  const [ours] = JSON.parse(await home.ok(["inspect", "box"]));
+  expect([ours.Id, names]).toEqual([`sha256:${id}`, `[${ours.RepoTags[0]}]\n`]);
+});
