@@ -90,6 +90,13 @@ describe.each(people)("as $name", (person) => {
     expect(await namesIn(told)).toEqual(["./", "data/", "data/.wh..wh..opq", "data/one", "data/sub/", "data/sub/new"]);
   });
 
+  test("what a layer had hidden already is not deleted again", async () => {
+    expect(await lines("rm -r etc; mkdir etc")).toEqual(["C /etc", "D /etc/passwd", "D /etc/resolv.conf"]);
+    const box = await change("printf x > new");
+    await lab.run("mknod", `${box.upper}/nothing`, "c", "0", "0");
+    expect(linesOf(await box.tell("list"))).toEqual(["A /new"]);
+  });
+
   test("another kind of file is a change", async () => {
     expect(await lines("rm kind; mkdir kind; printf x > kind/in; rm -r tree; ln -s kind tree")).toEqual([
       "C /kind",
@@ -105,12 +112,12 @@ describe.each(people)("as $name", (person) => {
     expect((await archive(":")).output.length).toBe(0);
   });
 
-  test("an attribute alone is a change", async () => {
-    expect(await lines("setfattr -n user.key -v x data/sub; touch -d @1000000000 data/sub")).toEqual([
-      "C /data",
-      "C /data/sub",
-    ]);
-  });
+  test.each(["setfattr -n user.key -v x data/sub", "chown 5 data/sub", "chown :5 data/sub"])(
+    "an attribute or an owner alone is a change: %s",
+    async (step) => {
+      expect(await lines(`${step}; touch -d @1000000000 data/sub`)).toEqual(["C /data", "C /data/sub"]);
+    },
+  );
 
   test("a mode alone is a change, also of the root", async () => {
     expect(await lines("chmod 700 data/sub")).toEqual(["C /data", "C /data/sub"]);
