@@ -19,9 +19,9 @@ _devbox; printf '%s\\n' "\${COMPREPLY[@]}"`;
 }
 
 test("commands", () => {
-  expect(offered("devbox im")).toEqual(["images"]);
+  expect(offered("devbox imag")).toEqual(["image", "images"]);
   expect(offered("devbox ")).toEqual([...Object.keys(catalogue), "help"]);
-  expect(offered("devbox help pu")).toEqual(["pull"]);
+  expect(offered("devbox help pul")).toEqual(["pull"]);
 });
 
 test("options of the command, not of others", () => {
