@@ -24,7 +24,8 @@ export default defineCommand({
       type: "boolean",
       alias: "p",
       default: true,
-      description: "Freeze a box that runs while its files are read; -p=false leaves it alone",
+      description: "Freeze a box that runs while its files are read",
+      negativeDescription: "Let it run on",
     },
     annotation: {
       type: "string",

@@ -15,7 +15,10 @@ export default defineCommand({
     ["devbox export -o web.tar web", "into a file"],
     ["devbox export web | devbox import - web:flat", "a box as an image of one layer"],
   ],
-  notes: ["Running or not. What is mounted in the box is not its own, and left out; devbox commit keeps layers apart."],
+  notes: [
+    "Running or not. What is mounted in the box is not its own, and left out.",
+    "devbox commit keeps layers apart.",
+  ],
   async run(values) {
     using context = openContext({ debug: values.debug });
     const { output, box } = values;

@@ -38,7 +38,8 @@ export default defineCommand({
     ["pass registry | devbox login -u me --password-stdin registry.example.com:5000", "in a script"],
   ],
   notes: [
-    "The registry is asked first; what it refuses is not kept. The password goes to the credential helper that the file names (credHelpers, credsStore), else into the file, which only its owner can read. docker, podman and skopeo read it too.",
+    "The registry is asked first; what it refuses is not kept.",
+    "The password goes to the credential helper that the file names (credHelpers, credsStore), else into\nthe file, which only its owner can read. docker, podman and skopeo read it too.",
   ],
   async run(values) {
     using context = openContext({ debug: values.debug });

@@ -19,7 +19,10 @@ export default defineCommand({
     ["devbox untag app:1.0", "all names of that image"],
     ["devbox untag app:1.0 app:old", "this one alone"],
   ],
-  notes: ["An image without a name is removed by: devbox prune. To remove one together with its name: devbox rmi."],
+  notes: [
+    "An image without a name is removed by: devbox prune.",
+    "To remove one together with its name: devbox rmi.",
+  ],
   async run(values) {
     using context = openContext(values);
     const { readImageName } = await import("../../image/image-name.ts");
