@@ -6,12 +6,32 @@ import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 
 export default defineCommand({
-  meta: { name: "commit", description: "Make an image of a box and what it has changed" },
+  meta: {
+    name: "commit",
+    description: "Make an image of a box and what it has changed",
+  },
   args: {
-    box: { type: "positional", description: "Its name, or the beginning of its id" },
-    name: { type: "positional", required: false, description: "Name of the image; default: none" },
-    author: { type: "string", alias: "a", valueHint: "WHO", description: "Who has made it" },
-    message: { type: "string", alias: "m", valueHint: "TEXT", description: "Comment in the history of the image" },
+    box: {
+      type: "positional",
+      description: "Its name, or the beginning of its id",
+    },
+    name: {
+      type: "positional",
+      required: false,
+      description: "Name of the image; default: none",
+    },
+    author: {
+      type: "string",
+      alias: "a",
+      valueHint: "WHO",
+      description: "Who has made it",
+    },
+    message: {
+      type: "string",
+      alias: "m",
+      valueHint: "TEXT",
+      description: "Comment in the history of the image",
+    },
     change: {
       type: "string",
       multiple: true,
@@ -43,9 +63,9 @@ export default defineCommand({
     ["devbox commit -m 'with curl' -c 'CMD [\"curl\",\"--version\"]' box tools", "with another command to run"],
   ],
   notes: [
-    "The image has the layers of the box's own, and what the box has changed on top; not what is mounted in it.\n" +
-      "Boxes of it run as the box does: command, user, environment, labels.",
-    "Equal changes make equal images when SOURCE_DATE_EPOCH says when they were made: later times in them become this one.",
+    "On top of the layers of the box's image comes what the box has changed; not what is mounted in it.",
+    "Boxes of the new image run as this one does: command, user, environment, labels.",
+    "Equal changes make equal images when SOURCE_DATE_EPOCH says when they were made: later times in them\nbecome this one.",
   ],
   async run(values) {
     using context = openContext(values);
@@ -60,7 +80,9 @@ export default defineCommand({
       message: values.message,
       changes: values.change,
       pause: values.pause,
-      packing: parsePacking(values.compression, values.level) ?? { compression: "gzip" },
+      packing: parsePacking(values.compression, values.level) ?? {
+        compression: "gzip",
+      },
       annotations: Object.fromEntries(values.annotation.map(readAnnotation)),
     });
     for (const note of made.notes) context.log.warn(note);

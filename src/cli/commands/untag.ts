@@ -3,9 +3,16 @@ import { defineCommand, everyCommand } from "../command.ts";
 import { openContext } from "../ui/context.ts";
 
 export default defineCommand({
-  meta: { name: "untag", description: "Take names away from an image, which stays" },
+  meta: {
+    name: "untag",
+    description: "Take names away from an image, which stays",
+  },
   args: {
-    image: { type: "positional", completes: "images", description: "Image reference, id, or the beginning of one" },
+    image: {
+      type: "positional",
+      completes: "images",
+      description: "Image reference, id, or the beginning of one",
+    },
     name: {
       type: "positional",
       required: false,
@@ -19,10 +26,7 @@ export default defineCommand({
     ["devbox untag app:1.0", "all names of that image"],
     ["devbox untag app:1.0 app:old", "this one alone"],
   ],
-  notes: [
-    "An image without a name is removed by: devbox prune.",
-    "To remove one together with its name: devbox rmi.",
-  ],
+  notes: ["An image without a name is removed by: devbox prune.", "To remove one together with its name: devbox rmi."],
   async run(values) {
     using context = openContext(values);
     const { readImageName } = await import("../../image/image-name.ts");
