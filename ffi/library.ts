@@ -17,6 +17,7 @@ const symbols = {
   fchdir: { args: ["i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   fgetxattr: { args: ["i32", "ptr", "ptr", "u64"], returns: "i32" },
+  flistxattr: { args: ["i32", "ptr", "u64"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   fsetxattr: { args: ["i32", "ptr", "ptr", "u64", "i32"], returns: "i32" },
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },

@@ -34,6 +34,12 @@ export function llistxattr(path: Bytes): string[] {
   return list === undefined ? [] : new TextDecoder().decode(list).split("\0").slice(0, -1);
 }
 
+/** flistxattr(2): the same of an open file. */
+export function flistxattr(fd: number): string[] {
+  const list = read("flistxattr", fd, (buffer) => libc().flistxattr(fd, buffer, buffer.length));
+  return list === undefined ? [] : new TextDecoder().decode(list).split("\0").slice(0, -1);
+}
+
 /** lremovexattr(2); ENODATA if the file has no such attribute. */
 export function lremovexattr(path: Bytes, name: Bytes): void {
   check("lremovexattr", path, libc().lremovexattr(cPath(path), cName(name)));

@@ -139,6 +139,9 @@ async function layerOf(committing: Committing, notes: string[]): Promise<(NewLay
       ...(latest === undefined ? {} : { latest: latest.getTime() / 1000 }),
     },
   } as const;
+  await using pool = openWorkerPool(facts);
+  // Beside the worker that packs: starting one takes as long as a thousand files.
+  pool.warm();
   await using still = await keepStill(committing);
   const archive = outputOf(namespaceCopier(facts), task, context.signal, (told) => notes.push(...told));
   const first = await archive.next();
@@ -148,7 +151,6 @@ async function layerOf(committing: Committing, notes: string[]): Promise<(NewLay
     yield* archive;
     await still.release();
   }
-  await using pool = openWorkerPool(facts);
   return await makeLayer(
     { context, store, pool },
     {

@@ -17,15 +17,12 @@ export function compareDirectory(view: MergedView, { fd }: Opened, { path, trees
   const lower = pathInTree(view, trees[0] ?? 0, path);
   const [is, was] = [fstatSync(fd, { bigint: true }), lstatSync(lower, { bigint: true })];
   const isAlike =
-    is.mode === was.mode &&
-    is.uid === was.uid &&
-    is.gid === was.gid &&
-    isEqual(ownXattrs(`/proc/self/fd/${fd}/.`), ownXattrs(lower));
+    is.mode === was.mode && is.uid === was.uid && is.gid === was.gid && isEqual(ownXattrs(fd), ownXattrs(lower));
   return { isAlike, hasSameTime: is.mtimeNs === was.mtimeNs };
 }
 
-function ownXattrs(path: string | Buffer): ReadonlyMap<ByteString, ByteString> {
-  return new Map([...xattrsOf(path)].filter(([name]) => isOfImage(name)));
+function ownXattrs(file: number | string | Buffer): ReadonlyMap<ByteString, ByteString> {
+  return new Map([...xattrsOf(file)].filter(([name]) => isOfImage(name)));
 }
 
 function isEqual(a: ReadonlyMap<ByteString, ByteString>, b: ReadonlyMap<ByteString, ByteString>): boolean {

@@ -27,7 +27,7 @@ export function packChanges(request: ChangesRequest, notes: Notes, emit: Emit): 
     directory(path, directory, _below, hidesBelow) {
       isEmpty = false;
       checkName(path);
-      packDirectoryEntry(packing, directory, path === "" ? "." : path, `/proc/self/fd/${directory.fd}/.`);
+      packDirectoryEntry(packing, directory, path === "" ? "." : path);
       // Before what is in it, for those who unpack in order (layer.md "Opaque Whiteout").
       if (hidesBelow) emit(whiteout(join(path, opaqueName)));
     },

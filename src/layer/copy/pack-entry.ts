@@ -1,7 +1,7 @@
 /** One file of a tree as an entry of a tar archive, its content behind it: by its directory, which is open, and its name. */
 import { type BigIntStats, fstatSync, lstatSync, readlinkSync, readSync } from "node:fs";
 import { seekData, seekHole } from "../../../ffi/libc.ts";
-import { lgetxattr, llistxattr } from "../../../ffi/xattr.ts";
+import { fgetxattr, flistxattr, lgetxattr, llistxattr } from "../../../ffi/xattr.ts";
 import { DevboxError, errnoName } from "../../core/errors.ts";
 import { type ByteString, byteString, byteStringOfText, display } from "../byte-string.ts";
 import type { Notes } from "../notes.ts";
@@ -47,15 +47,15 @@ export function packOther(packing: Packing, { directory, name, stats }: Named, p
     emitEntry(packing, describe(stats, "hardlink", path, { linkTarget: packing.links.get(identity(stats)) ?? "" }));
   } else if (stats.isFile()) {
     using file = openFileIn(directory, name);
-    packFile(packing, file, path, own);
+    packFile(packing, file, path);
   } else {
     packSpecial(packing, stats, path, own);
   }
 }
 
-/** The entry of a directory alone. `own`: a path that leads to it. */
-export function packDirectoryEntry(packing: Packing, directory: Opened, path: ByteString, own: string | Buffer): void {
-  emitEntry(packing, describe(fstatSync(directory.fd, { bigint: true }), "directory", path, { xattrs: xattrsOf(own) }));
+/** The entry of a directory alone. */
+export function packDirectoryEntry(packing: Packing, { fd }: Opened, path: ByteString): void {
+  emitEntry(packing, describe(fstatSync(fd, { bigint: true }), "directory", path, { xattrs: xattrsOf(fd) }));
 }
 
 function identity({ dev, ino }: BigIntStats): string {
@@ -86,7 +86,7 @@ function packSpecial(packing: Packing, stats: BigIntStats, path: ByteString, own
   }
 }
 
-export function packFile(packing: Packing, file: Opened, path: ByteString, own: string | Buffer): void {
+export function packFile(packing: Packing, file: Opened, path: ByteString): void {
   const stats = fstatSync(file.fd, { bigint: true });
   if (!stats.isFile())
     throw new DevboxError("COPY_FAILED", { step: display(path), because: "it became something else meanwhile" });
@@ -94,7 +94,7 @@ export function packFile(packing: Packing, file: Opened, path: ByteString, own: 
   const sparse = sparseMapOf(file.fd, stats);
   const segments = sparse?.segments ?? [{ offset: 0, length: size }];
   const dataSize = segments.reduce((sum, { length }) => sum + length, 0);
-  emitEntry(packing, describe(stats, "file", path, { dataSize, sparse, xattrs: xattrsOf(own) }));
+  emitEntry(packing, describe(stats, "file", path, { dataSize, sparse, xattrs: xattrsOf(file.fd) }));
   for (const segment of segments) packData(packing, file.fd, path, segment);
   packing.emit(paddingOf(dataSize));
 }
@@ -162,18 +162,19 @@ function describe(
   };
 }
 
-/** All that the caller may see. */
-export function xattrsOf(path: string | Buffer): TarEntry["xattrs"] {
-  const names = listXattrs(path);
+/** All that the caller may see, of an open file, or of what a path names itself. */
+export function xattrsOf(file: number | string | Buffer): TarEntry["xattrs"] {
+  const names = listXattrs(file);
   if (names.length === 0) return noXattrs;
-  const values = names.map((name) => [byteStringOfText(name), lgetxattr(path, name)] as const);
+  const readValue = (name: string) => (typeof file === "number" ? fgetxattr(file, name) : lgetxattr(file, name));
+  const values = names.map((name) => [byteStringOfText(name), readValue(name)] as const);
   return new Map(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, byteString(value)] as const])));
 }
 
 /** Not all file systems have them. */
-function listXattrs(path: string | Buffer): readonly string[] {
+function listXattrs(file: number | string | Buffer): readonly string[] {
   try {
-    return llistxattr(path);
+    return typeof file === "number" ? flistxattr(file) : llistxattr(file);
   } catch (error) {
     if (["EOPNOTSUPP", "ENOTSUP", "EPERM", "EACCES"].includes(errnoName(error) ?? "")) return [];
     throw error;

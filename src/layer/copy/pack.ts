@@ -4,7 +4,7 @@ import { DevboxError, errnoName } from "../../core/errors.ts";
 import { type ByteString, byteString, byteStringOfText, display } from "../byte-string.ts";
 import type { Notes } from "../notes.ts";
 import { archiveEnd } from "../tar/write.ts";
-import { nameIn, type Opened, openDirectoryIn, reopen, resolveIn, splitAbsolute } from "./at.ts";
+import { type Opened, openDirectoryIn, reopen, resolveIn, splitAbsolute } from "./at.ts";
 import { inPath } from "./failure.ts";
 import { asInImage } from "./image-entry.ts";
 import {
@@ -42,10 +42,10 @@ function packTop(packing: Packing, root: number, path: ByteString, { follow, sho
     throw new DevboxError("COPY_FAILED", { step: `copy ${shown}`, because: "it is not a directory" });
   if (stats.isDirectory()) {
     using directory = reopen(found, "directory");
-    packDirectory(packing, directory, entry, `/proc/self/fd/${directory.fd}/.`);
+    packDirectory(packing, directory, entry);
   } else if (stats.isFile()) {
     using file = reopen(found, "file");
-    packFile(packing, file, entry, `/proc/self/fd/${file.fd}`);
+    packFile(packing, file, entry);
   } else {
     using directory = resolveIn(root, parent);
     packEntry(packing, directory.fd, name, entry);
@@ -60,11 +60,11 @@ function packEntry(packing: Packing, directory: number, name: ByteString, path: 
     return;
   }
   using inner = openDirectoryIn(directory, name);
-  packDirectory(packing, inner, path, nameIn(directory, name));
+  packDirectory(packing, inner, path);
 }
 
-function packDirectory(packing: Packing, directory: Opened, path: ByteString, own: string | Buffer): void {
-  packDirectoryEntry(packing, directory, path, own);
+function packDirectory(packing: Packing, directory: Opened, path: ByteString): void {
+  packDirectoryEntry(packing, directory, path);
   const names = readdirSync(`/proc/self/fd/${directory.fd}`, { encoding: "buffer" }).map(byteString).sort();
   for (const name of names) {
     const inner = path === "." ? `./${name}` : `${path}/${name}`;

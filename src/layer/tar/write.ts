@@ -118,7 +118,8 @@ function ustarHeader(entry: TarEntry, path: ByteString, flag: string): Buffer {
   // The checksum is that of the block with spaces in its own place.
   text("        ", 148, 8);
   let sum = 0;
-  for (const byte of block) sum += byte;
+  // By index: an iterator costs a fifth of all that packing a small file does.
+  for (let at = 0; at < blockSize; at++) sum += block[at] ?? 0;
   text(`${sum.toString(8).padStart(6, "0")}\0 `, 148, 8);
   return block;
 }
