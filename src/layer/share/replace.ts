@@ -14,8 +14,8 @@ import { openFile, sameContent, sameInode, sameXattrs } from "./same-file.ts";
 
 export type Method = "blocks" | "links";
 
-/** Smaller files lie in blocks together with others, or in their inodes (btrfs). */
-export const smallestBlock = 4096n;
+/** Smaller files lie in their inodes (btrfs), and cannot be shared. */
+const blockBytes = 4096;
 
 export interface SharedPath {
   readonly path: ByteString;
@@ -26,8 +26,8 @@ export interface SharedPath {
 export function chooseMethod(temporary: ByteString): Method {
   const [first, second] = [`${temporary}-1`, `${temporary}-2`];
   try {
-    for (const file of [first, second]) writeFileSync(kernelPath(file), Buffer.alloc(Number(smallestBlock)));
-    return shareBlocks(first, second, Number(smallestBlock)) ? "blocks" : "links";
+    for (const file of [first, second]) writeFileSync(kernelPath(file), Buffer.alloc(blockBytes));
+    return shareBlocks(first, second, blockBytes) ? "blocks" : "links";
   } catch (error) {
     // EOPNOTSUPP, ENOTTY, EINVAL: file systems say it in many ways.
     if (error instanceof SyscallError) return "links";
