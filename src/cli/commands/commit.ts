@@ -6,32 +6,12 @@ import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 
 export default defineCommand({
-  meta: {
-    name: "commit",
-    description: "Make an image of a box and what it has changed",
-  },
+  meta: { name: "commit", description: "Make an image of a box and what it has changed" },
   args: {
-    box: {
-      type: "positional",
-      description: "Its name, or the beginning of its id",
-    },
-    name: {
-      type: "positional",
-      required: false,
-      description: "Name of the image; default: none",
-    },
-    author: {
-      type: "string",
-      alias: "a",
-      valueHint: "WHO",
-      description: "Who has made it",
-    },
-    message: {
-      type: "string",
-      alias: "m",
-      valueHint: "TEXT",
-      description: "Comment in the history of the image",
-    },
+    box: { type: "positional", description: "Its name, or the beginning of its id" },
+    name: { type: "positional", required: false, description: "Name of the image; default: none" },
+    author: { type: "string", alias: "a", valueHint: "WHO", description: "Who has made it" },
+    message: { type: "string", alias: "m", valueHint: "TEXT", description: "Comment in the history of the image" },
     change: {
       type: "string",
       multiple: true,
@@ -80,9 +60,7 @@ export default defineCommand({
       message: values.message,
       changes: values.change,
       pause: values.pause,
-      packing: parsePacking(values.compression, values.level) ?? {
-        compression: "gzip",
-      },
+      packing: parsePacking(values.compression, values.level) ?? { compression: "gzip" },
       annotations: Object.fromEntries(values.annotation.map(readAnnotation)),
     });
     for (const note of made.notes) context.log.warn(note);

@@ -3,16 +3,9 @@ import { defineCommand, everyCommand } from "../command.ts";
 import { openContext } from "../ui/context.ts";
 
 export default defineCommand({
-  meta: {
-    name: "untag",
-    description: "Take names away from an image, which stays",
-  },
+  meta: { name: "untag", description: "Take names away from an image, which stays" },
   args: {
-    image: {
-      type: "positional",
-      completes: "images",
-      description: "Image reference, id, or the beginning of one",
-    },
+    image: { type: "positional", completes: "images", description: "Image reference, id, or the beginning of one" },
     name: {
       type: "positional",
       required: false,
