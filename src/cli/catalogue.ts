@@ -57,6 +57,10 @@ const sections: Readonly<Record<string, Commands>> = {
     df: () => import("./commands/df.ts"),
     prune: () => import("./commands/prune.ts"),
   },
+  "The same, in docker's groups": {
+    container: () => import("./commands/container.ts"),
+    system: () => import("./commands/system.ts"),
+  },
   "devbox itself": {
     doctor: () => import("./commands/doctor.ts"),
     completion: () => import("./commands/completion.ts"),

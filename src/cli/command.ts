@@ -46,6 +46,9 @@ type ValueOf<D> = D extends { multiple: true } | { variadic: true }
 /** The values of a command line, by the names of the definitions. */
 export type Values<A extends ArgumentDefs> = { readonly [K in keyof A]: ValueOf<A[K]> };
 
+/** The commands of a group, by the word that chooses one; each loaded when it is asked for. */
+export type Subcommands = Readonly<Record<string, () => Promise<{ readonly default: Command }>>>;
+
 export interface Command<A extends ArgumentDefs = ArgumentDefs> {
   readonly meta: { readonly name: string; readonly description: string };
   readonly args: A;
@@ -57,6 +60,8 @@ export interface Command<A extends ArgumentDefs = ArgumentDefs> {
   readonly runsCommand?: true;
   /** It goes on until the user has seen enough: Ctrl-C is no failure to tell of. */
   readonly untilInterrupted?: true;
+  /** A group: the first word that is no option chooses one of these. */
+  readonly subcommands?: Subcommands;
   /** Everything after the first positional belongs to the box, options too: `run IMAGE ls -l`. */
   readonly cutAtFirstPositional?: true;
   /**

@@ -1,20 +1,26 @@
 /** Completion for bash (bash(1) "Programmable Completion"): one function, with a case for each command. */
 import type { Command, OptionDef } from "./command.ts";
-import { imageNames, type Offer, offerOf, positionalOffer, visibleOptions } from "./completion-offers.ts";
+import { imageNames, type Offer, offerOf, placesOf, positionalOffer, visibleOptions } from "./completion-offers.ts";
+import type { LoadedGroup } from "./groups.ts";
 
-export function bashScript(commands: readonly Command[]): string {
+export function bashScript(commands: readonly Command[], groups: readonly LoadedGroup[]): string {
   const names = commands.map(({ meta }) => meta.name).join(" ");
   return `${helpers}
 _devbox() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" options="" values=""
+  local command="\${COMP_WORDS[1]}" first=2
   COMPREPLY=()
   # bash takes = for a word of its own.
   if [ "$word" = "=" ]; then word=""
   elif [ "$before" = "=" ]; then before="\${COMP_WORDS[COMP_CWORD-2]}"; fi
   if [ "$COMP_CWORD" -eq 1 ]; then _devbox_offer "${names} help"; return; fi
-  case "\${COMP_WORDS[1]}" in
+  # A command of a group is known by the name of its own.
+  case "$command" in
+${groups.map(groupCase).join("\n")}
+  esac
+  case "$command" in
     help) _devbox_offer "${names}" ;;
-${commands.map(commandCase).join("\n")}
+${[...placesOf(commands, groups).keys()].map(commandCase).join("\n")}
   esac
 }
 complete -o default -F _devbox devbox
@@ -38,7 +44,7 @@ _devbox_images() {
 # Whether a word stands before the one under the cursor that is neither an option nor an option's value.
 _devbox_has_word() {
   local at
-  for ((at = 2; at < COMP_CWORD; at++)); do
+  for ((at = first; at < COMP_CWORD; at++)); do
     case "\${COMP_WORDS[at]}" in
       =|:) at=$((at + 1)) ;;
       -*) case " $values " in *" \${COMP_WORDS[at]} "*)
@@ -52,12 +58,23 @@ _devbox_has_word() {
 }
 `;
 
+function groupCase({ group, members }: LoadedGroup): string {
+  const words = members.map(({ word }) => word).join(" ");
+  return [
+    `    ${group.meta.name})`,
+    `      if [ "$COMP_CWORD" -eq 2 ]; then _devbox_offer "${words}"; return; fi`,
+    '      first=3; case "${COMP_WORDS[2]}" in',
+    ...members.map(({ word, command }) => `        ${word}) command="${command.meta.name}" ;;`),
+    "      esac ;;",
+  ].join("\n");
+}
+
 function commandCase(command: Command): string {
   const options = visibleOptions(command);
   const valued = options.filter(([, def]) => def.type !== "boolean");
   const spelled = valued.flatMap(([name, def]) => spellings(name, def));
   return [
-    `    ${command.meta.name})`,
+    `    "${command.meta.name}")`,
     `      values="${spelled.join(" ")}"`,
     // What stands behind the image is the box's.
     ...(command.cutAtFirstPositional ? ["      if _devbox_has_word; then return; fi"] : []),

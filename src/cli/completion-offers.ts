@@ -1,5 +1,21 @@
 /** What shells offer for the words of a command line, read off the definitions. */
-import type { ArgumentDefs, OptionDef } from "./command.ts";
+import type { ArgumentDefs, Command, OptionDef } from "./command.ts";
+import type { LoadedGroup } from "./groups.ts";
+
+/** The commands that are no groups, each with the words that lead to it: `rmi`, and `image rm`. */
+export function placesOf(
+  commands: readonly Command[],
+  groups: readonly LoadedGroup[],
+): ReadonlyMap<Command, readonly string[]> {
+  const places = new Map<Command, readonly string[]>();
+  for (const command of commands) if (command.subcommands === undefined) places.set(command, [command.meta.name]);
+  for (const { group, members } of groups) {
+    for (const { word, command } of members) {
+      places.set(command, [...(places.get(command) ?? []), `${group.meta.name} ${word}`]);
+    }
+  }
+  return places;
+}
 
 export function visibleOptions({ args }: { readonly args: ArgumentDefs }): readonly (readonly [string, OptionDef])[] {
   const options: [string, OptionDef][] = [];

@@ -32,7 +32,7 @@ async function runLine(words: readonly string[], wishes: ErrorWishes): Promise<n
     case "-h":
       return await printOverview();
     case "help":
-      return rest[0] === undefined ? await printOverview() : await printHelp(await commandNamed(rest[0]));
+      return rest[0] === undefined ? await printOverview() : await helpOf(await commandNamed(rest[0]), rest.slice(1));
     case "--debug":
       // Before the command as behind it.
       wishes.debug = true;
@@ -44,6 +44,12 @@ async function runLine(words: readonly string[], wishes: ErrorWishes): Promise<n
 
 async function runCommand(command: Command, words: readonly string[], wishes: ErrorWishes): Promise<number> {
   wishes.command = command;
+  if (command.subcommands !== undefined) {
+    const at = words.findIndex((word) => !word.startsWith("-"));
+    // Options before it are its own: groups have none but those that all have.
+    if (at >= 0)
+      return await runCommand(await subcommandNamed(command, words[at] ?? ""), words.toSpliced(at, 1), wishes);
+  }
   const names = Object.keys(command.args);
   // A line that cannot be parsed still has wishes; one that can, states them.
   wishes.json = names.includes("json") && words.includes("--json");
@@ -67,6 +73,17 @@ async function commandNamed(name: string): Promise<Command> {
   });
 }
 
+async function subcommandNamed(group: Command, word: string): Promise<Command> {
+  const { chooseSubcommand } = await import("./groups.ts");
+  return await chooseSubcommand(group, word);
+}
+
+/** `help image ls` */
+async function helpOf(command: Command, [word]: readonly string[]): Promise<number> {
+  const isGroup = word !== undefined && command.subcommands !== undefined;
+  return await printHelp(isGroup ? await subcommandNamed(command, word) : command);
+}
+
 async function printOverview(): Promise<number> {
   const { overview } = await import("./help.ts");
   const sections = await loadSections();
@@ -75,7 +92,8 @@ async function printOverview(): Promise<number> {
 
 async function printHelp(command: Command): Promise<number> {
   const { commandHelp } = await import("./help.ts");
-  return await print((colour) => commandHelp(command, colour));
+  const { helpWidth } = await import("./ui/terminal.ts");
+  return await print((colour) => commandHelp(command, colour, helpWidth()));
 }
 
 async function print(render: (colour: boolean) => string | Promise<string>): Promise<number> {

@@ -1,21 +1,38 @@
 /** `--help`: citty prints the definitions, we set groups, examples and notes around them. */
 import { type ArgsDef, renderUsage } from "citty";
 import type { ArgumentDefs, Command, OptionDef } from "./command.ts";
+import { loadMembers } from "./groups.ts";
 import { makeStyle, type Style } from "./ui/terminal.ts";
 import { version } from "./version.ts";
 
-/** The help of one command, newline at the end. */
-export async function commandHelp(command: Command, colour: boolean): Promise<string> {
+/**
+ * The help of one command, newline at the end.
+ * @param width of its lines, as far as they can be broken
+ */
+export async function commandHelp(command: Command, colour: boolean, width: number): Promise<string> {
   const style = makeStyle(colour);
   const blocks = [command.meta.description, `${style.bold("Usage:")} ${usageLine(command)}`];
-  blocks.push(block(style, "Arguments", await section("ARGUMENTS", pick(command.args, isShownPositional))));
+  if (command.subcommands === undefined) {
+    blocks.push(block(style, "Arguments", await section("ARGUMENTS", pick(command.args, isShownPositional), width)));
+  } else blocks.push(block(style, "Commands", await memberLines(command, style)));
   for (const [title, options] of groupsOf(command.args)) {
-    blocks.push(block(style, title, await section("OPTIONS", options)));
+    blocks.push(block(style, title, await section("OPTIONS", options, width)));
   }
-  blocks.push(...(command.notes ?? []));
+  blocks.push(...(command.notes ?? []).map((note) => wrapLines(note, width)));
   const examples = command.examples.map(([line, what]) => `  ${style.dim(`# ${what}`)}\n  ${line}`);
   blocks.push(block(style, "Examples", examples.join("\n")));
   return `${blocks.filter((text) => text !== "").join("\n\n")}\n`;
+}
+
+/** `ls  List the images (devbox images)`: what has another name elsewhere is told. */
+async function memberLines(group: Command, style: Style): Promise<string> {
+  const members = await loadMembers(group);
+  const width = Math.max(...members.map(({ word }) => word.length));
+  const lines = members.map(({ word, command: { meta } }) => {
+    const isSame = [word, `${group.meta.name} ${word}`].includes(meta.name);
+    return `  ${style.cyan(word.padEnd(width))}  ${meta.description}${isSame ? "" : style.dim(` (devbox ${meta.name})`)}`;
+  });
+  return lines.join("\n");
 }
 
 export interface Section {
@@ -48,7 +65,9 @@ function usageLine(command: Command): string {
     const word = `${name.toUpperCase()}${def.variadic ? "…" : ""}`;
     return [def.required === false ? `[${word}]` : word];
   });
-  return ["devbox", command.meta.name, "[OPTIONS]", ...words].join(" ");
+  const { meta, subcommands } = command;
+  if (subcommands !== undefined) return `devbox ${meta.name} COMMAND [OPTIONS] …`;
+  return ["devbox", meta.name, "[OPTIONS]", ...words].join(" ");
 }
 
 function isShownPositional(def: ArgumentDefs[string]): boolean {
@@ -75,7 +94,7 @@ function titleOf(def: OptionDef): string {
 }
 
 /** The lines that citty prints below a heading of its usage for these definitions. */
-async function section(heading: "ARGUMENTS" | "OPTIONS", args: ArgumentDefs): Promise<string> {
+async function section(heading: "ARGUMENTS" | "OPTIONS", args: ArgumentDefs, width: number): Promise<string> {
   if (Object.keys(args).length === 0) return "";
   // citty colours when it likes (it reads NO_COLOR, CI and TEST, and never asks for a terminal): ours decides.
   const usage = Bun.stripANSI(await renderUsage({ meta: { name: "" }, args: args satisfies ArgsDef }));
@@ -84,21 +103,28 @@ async function section(heading: "ARGUMENTS" | "OPTIONS", args: ArgumentDefs): Pr
   const end = lines.indexOf("", start);
   return lines
     .slice(start, end < 0 ? undefined : end)
-    .map(alignLeft)
+    .map((line) => alignLeft(line, width))
     .join("\n");
 }
 
 const columnWidth = 32;
-const lineWidth = 100;
 
 /** citty sets its first column flush right, as wide as the widest; ours is the same in all groups. */
-function alignLeft(line: string): string {
+function alignLeft(line: string, width: number): string {
   const [spelling = "", description = ""] = line.trim().split(/ {4,}/);
   const indented = `  ${/^-\w, /.test(spelling) || !spelling.startsWith("-") ? "" : "    "}${spelling}`;
   const blank = " ".repeat(columnWidth);
-  const lines = wrap(description, lineWidth - columnWidth - 2).map((part) => `${blank}  ${part}`);
+  const lines = wrap(description, width - columnWidth - 2).map((part) => `${blank}  ${part}`);
   if (indented.length > columnWidth) return [indented, ...lines].join("\n");
   return indented + lines.join("\n").slice(indented.length);
+}
+
+/** Lines that are too long are broken; those that stand there stay. */
+function wrapLines(text: string, width: number): string {
+  return text
+    .split("\n")
+    .flatMap((line) => wrap(line, width))
+    .join("\n");
 }
 
 /** Lines of at most `width` characters, broken between words. */

@@ -1,8 +1,9 @@
 /** The man page, made from the definitions of the commands: man(7) macros. */
 import type { Command, OptionDef, PositionalDef } from "./command.ts";
+import type { LoadedGroup } from "./groups.ts";
 
 /** `devbox(1)` as roff. */
-export function manPage(commands: readonly Command[], version: string): string {
+export function manPage(commands: readonly Command[], groups: readonly LoadedGroup[], version: string): string {
   return [
     `.TH DEVBOX 1 "" "devbox ${version}" "User Commands"`,
     ".SH NAME",
@@ -12,7 +13,10 @@ export function manPage(commands: readonly Command[], version: string): string {
     ".I COMMAND",
     "[\\fIOPTIONS\\fR] ...",
     ".SH COMMANDS",
-    ...commands.flatMap(commandSection),
+    ...commands.flatMap((command) => {
+      const members = groups.find(({ group }) => group === command)?.members;
+      return members === undefined ? commandSection(command) : groupSections(command, members);
+    }),
     ".SH ENVIRONMENT",
     ...item(
       "DEVBOX_STORE",
@@ -32,6 +36,20 @@ export function manPage(commands: readonly Command[], version: string): string {
     roff("125: devbox failed. 126: the command cannot be executed. 127: it was not found."),
     "",
   ].join("\n");
+}
+
+/** What has a place of its own as well is described there. */
+function groupSections(group: Command, members: LoadedGroup["members"]): string[] {
+  const { name, description } = group.meta;
+  const isOwn = ({ word, command }: (typeof members)[number]) => command.meta.name === `${name} ${word}`;
+  return [
+    `.SS devbox ${roff(name)} COMMAND [OPTIONS] ...`,
+    roff(`${description}.`),
+    ...members
+      .filter((member) => !isOwn(member))
+      .flatMap(({ word, command }) => item(word, `As devbox ${command.meta.name}.`)),
+    ...members.filter(isOwn).flatMap(({ command }) => commandSection(command)),
+  ];
 }
 
 function commandSection(command: Command): string[] {

@@ -1,43 +1,24 @@
 /** Commands that are groups of commands: `devbox volume ls`. */
-import { DevboxError } from "../core/errors.ts";
-import { parseArguments } from "./arguments.ts";
-import { type Command, defineCommand, everyCommand } from "./command.ts";
+import { type Command, defineCommand, everyCommand, type Subcommands } from "./command.ts";
 import { writeOut } from "./ui/output.ts";
-import { wantsColour } from "./ui/terminal.ts";
+import { helpWidth, wantsColour } from "./ui/terminal.ts";
 
-export type Subcommands = Readonly<Record<string, () => Promise<{ readonly default: Command }>>>;
-
-/** Makes a group. The names of its commands hold that of the group: `volume ls`. */
-export function defineGroup(name: string, description: string, commands: Subcommands): Command {
-  const names = Object.keys(commands);
+/** Makes a group. A command that stands in no other place has the group's name in its own: `volume ls`. */
+export function defineGroup(name: string, description: string, subcommands: Subcommands): Command {
+  const words = Object.keys(subcommands);
   return defineCommand({
     meta: { name, description },
     args: {
-      command: { type: "positional", required: false, completes: names, description: names.join(", ") },
-      words: { type: "positional", required: false, variadic: true, description: "Its own options and words" },
+      command: { type: "positional", required: false, completes: words, description: words.join(", ") },
       ...everyCommand,
     },
-    cutAtFirstPositional: true,
-    examples: names.map((each) => [`devbox ${name} ${each} --help`, "its options"] as const),
-    async run({ command, words, debug }, allCommands) {
-      if (command === undefined) return await printHelp(this as Command);
-      const load = Object.hasOwn(commands, command) ? commands[command] : undefined;
-      if (load === undefined) {
-        throw new DevboxError("USAGE", {
-          step: `devbox ${name}: unknown command ${JSON.stringify(command)}`,
-          hint: `there are ${names.join(", ")}; see: devbox ${name} --help`,
-        });
-      }
-      const chosen = (await load()).default;
-      const line = parseArguments(chosen, words);
-      if (line.help) return await printHelp(chosen);
-      return await chosen.run(debug === true ? { ...line.values, debug } : line.values, allCommands);
+    examples: [[`devbox ${name} ${words[0]} --help`, "the options of one"]],
+    subcommands,
+    /** Without a word that chooses one. */
+    async run() {
+      const { commandHelp } = await import("./help.ts");
+      writeOut(await commandHelp(this as Command, wantsColour(1, process.env), helpWidth()));
+      return 0;
     },
   });
-}
-
-async function printHelp(command: Command): Promise<number> {
-  const { commandHelp } = await import("./help.ts");
-  writeOut(await commandHelp(command, wantsColour(1, process.env)));
-  return 0;
 }

@@ -20,7 +20,7 @@ export default defineCommand({
       const step = `devbox completion: there is none for ${JSON.stringify(values.shell)}`;
       throw new DevboxError("USAGE", { step, hint: `choose one of ${shells.join(", ")}` });
     }
-    writeOut(completionScript(shell, await allCommands()));
+    writeOut(await completionScript(shell, await allCommands()));
     return 0;
   },
 });

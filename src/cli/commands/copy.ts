@@ -5,7 +5,7 @@ import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 
 export default defineCommand({
-  meta: { name: "copy", description: "Copy an image between registries, layouts and archives, without unpacking it" },
+  meta: { name: "copy", description: "Copy an image between registries, layouts and archives" },
   args: {
     source: {
       type: "positional",

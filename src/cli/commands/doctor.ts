@@ -8,7 +8,7 @@ import { makeStyle, type Style, wantsColour } from "../ui/terminal.ts";
 import { version } from "../version.ts";
 
 export default defineCommand({
-  meta: { name: "doctor", description: "Find out what this machine can, by trying, and how to mend what it lacks" },
+  meta: { name: "doctor", description: "Find out what this machine can, and how to mend what it lacks" },
   args: {
     bundle: {
       type: "string",

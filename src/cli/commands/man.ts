@@ -1,5 +1,6 @@
 /** devbox man: the manual page, for man(1). */
 import { defineCommand, everyCommand } from "../command.ts";
+import { loadGroups } from "../groups.ts";
 import { manPage } from "../man-page.ts";
 import { writeOut } from "../ui/output.ts";
 import { version } from "../version.ts";
@@ -15,7 +16,8 @@ export default defineCommand({
     ],
   ],
   async run(_, allCommands) {
-    writeOut(manPage(await allCommands(), version));
+    const commands = await allCommands();
+    writeOut(manPage(commands, await loadGroups(commands), version));
     return 0;
   },
 });

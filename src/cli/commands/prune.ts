@@ -8,7 +8,7 @@ import { formatBytes } from "../ui/units.ts";
 export default defineCommand({
   meta: {
     name: "prune",
-    description: "Remove what nothing needs: nameless images, layers, remains of pulls and boxes",
+    description: "Remove what nothing needs: nameless images, layers, remains",
   },
   args: {
     all: { type: "boolean", alias: "a", description: "Also every image that no box uses" },

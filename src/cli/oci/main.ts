@@ -110,7 +110,8 @@ async function printOverview(): Promise<number> {
 /** It begins as the help of runc does: scripts ask which runtime they have, and what it can. */
 async function helpOn(command: Command, name: string): Promise<string> {
   const { commandHelp } = await import("../help.ts");
-  const [description = "", ...rest] = (await commandHelp(command, false)).split("\n\n");
+  const { helpWidth } = await import("../ui/terminal.ts");
+  const [description = "", ...rest] = (await commandHelp(command, false, helpWidth())).split("\n\n");
   return [`NAME:\n   ${name} - ${description}`, ...rest].join("\n\n");
 }
 

@@ -33,6 +33,15 @@ export function terminalSize(): { readonly columns: number; readonly rows: numbe
   return { columns: columns || 80, rows: rows || 24 };
 }
 
+/**
+ * How long the lines of a help are: 100 characters, less where the terminal has fewer columns. What is no terminal gets the
+ * same always.
+ */
+export function helpWidth(): number {
+  const longest = 100;
+  return isTerminal(1) ? Math.min(longest, Math.max(process.stdout.columns || longest, 60)) : longest;
+}
+
 export interface Style {
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;

@@ -4,13 +4,14 @@ import { catalogue, loadAllCommands } from "../../../src/cli/catalogue.ts";
 import { completionScript } from "../../../src/cli/completion.ts";
 
 const commands = await loadAllCommands();
+const bash = await completionScript("bash", commands);
 
 /** What bash offers at the end of a line, split as bash splits it; `images`: what is in the store. */
 function offered(line: string, images = "", words = line.split(/ |(?<=[=:])|(?=[=:])/)): readonly string[] {
   const table = `echo REPOSITORY TAG; printf '%s\\n' ${images}`;
   const script = `devbox() { ${table}; }
 compopt() { :; }
-${completionScript("bash", commands)}
+${bash}
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE='${line}'; COMP_POINT=\${#COMP_LINE}
 _devbox; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const { stdout, stderr } = Bun.spawnSync(["bash", "-c", script, "bash", ...words]);
@@ -54,8 +55,22 @@ test("behind the image the words are the box's", () => {
   expect(offered("devbox run -it -e A=1 -p 80:80 --network=none --nam")).toEqual(["--name"]);
 });
 
-test("fish: a line for each command and option, quotes kept", () => {
-  const script = completionScript("fish", commands);
+test("commands of a group: their words, their options, the images", () => {
+  expect(offered("devbox image l")).toEqual(["ls", "load"]);
+  expect(offered("devbox image ls --no-t")).toEqual(["--no-trunc"]);
+  expect(offered("devbox image verify --rep")).toEqual(["--repair"]);
+  expect(offered("devbox image rm deb", "'debian 12'")).toEqual(["debian:12"]);
+  expect(offered("devbox image rm --")).toContain("--force");
+  expect(offered("devbox container run --network=")).toEqual(["slirp4netns", "none", "host"]);
+  expect(offered("devbox container run alpine --")).toEqual([]);
+  expect(offered("devbox system pru")).toEqual(["prune"]);
+  expect(offered("devbox artifact push --artifact-t")).toEqual(["--artifact-type"]);
+});
+
+test("fish: a line for each command and option, quotes kept", async () => {
+  const script = await completionScript("fish", commands);
+  expect(script).toContain("complete -c devbox -n '__devbox_at rmi; or __devbox_at image rm' -l force -s f -d ");
+  expect(script).toContain("complete -c devbox -n '__devbox_at image; and __devbox_words 2' -f -a verify -d ");
   expect(script).toContain("complete -c devbox -n __fish_use_subcommand -f -a pull -d ");
   expect(script).toContain("-l pull -x -a 'missing always never newer' -d 'When to ask the registry'");
   const unquoted = script.split("\n").filter((line) => (line.replaceAll("\\'", "").match(/'/g) ?? []).length % 2 !== 0);

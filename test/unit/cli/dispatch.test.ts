@@ -45,6 +45,23 @@ test("help of a command, by three roads", async () => {
   expect(help.stdout).not.toContain("\x1b");
 });
 
+test("commands of a group are commands: their help, their errors, their exit statuses", async () => {
+  const help = await devbox(["images", "--help"]);
+  for (const words of ["image ls --help", "image list --help", "help image ls", "image --help ls"]) {
+    expect(await devbox(words.split(" "))).toEqual(help);
+  }
+  expect(await devbox(["help", "image"])).toEqual(await devbox(["image"]));
+  const { stderr, status } = await devbox(["image", "verify", "--json", "none"]);
+  expect(JSON.parse(stderr)).toMatchObject({ event: "error", code: "IMAGE_NOT_FOUND" });
+  expect(status).toBe(1);
+  // Of what runs a command, the status is the command's.
+  expect((await devbox(["container", "exec", "none", "true"])).status).toBe(125);
+  expect((await devbox(["--debug", "container", "rm", "none"])).stderr).toContain("code: BOX_NOT_FOUND");
+  expect((await devbox(["image", "veryfy"])).stderr).toBe(
+    'error: devbox image: unknown command "veryfy"\nhint: did you mean devbox image verify? see: devbox image --help\n',
+  );
+});
+
 test("an unknown command", async () => {
   expect(await devbox(["imgaes", "-q"])).toEqual({
     stdout: "",

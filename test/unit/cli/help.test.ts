@@ -21,7 +21,7 @@ const sample = defineCommand({
 });
 
 test("a command's help: usage, groups, notes, examples", async () => {
-  expect(await commandHelp(sample, false)).toMatchInlineSnapshot(`
+  expect(await commandHelp(sample, false, 100)).toMatchInlineSnapshot(`
     "Do something
 
     Usage: devbox sample [OPTIONS] IMAGE [WORDS…]
@@ -55,8 +55,21 @@ test("a command's help: usage, groups, notes, examples", async () => {
 });
 
 test("colours come only when asked for, whatever the environment says to citty", async () => {
-  expect(await commandHelp(sample, true)).toContain("\x1b[1mUsage:\x1b[22m");
-  expect(Bun.stripANSI(await commandHelp(sample, true))).toBe(await commandHelp(sample, false));
+  expect(await commandHelp(sample, true, 100)).toContain("\x1b[1mUsage:\x1b[22m");
+  expect(Bun.stripANSI(await commandHelp(sample, true, 100))).toBe(await commandHelp(sample, false, 100));
+});
+
+test("lines are as long as the terminal is wide", async () => {
+  const lines = (await commandHelp(sample, false, 80)).split("\n");
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
+});
+
+test("a group: its commands, and where they also are", async () => {
+  const help = await commandHelp((await import("../../../src/cli/commands/system.ts")).default, false, 100);
+  expect(help).toStartWith(
+    "Commands on everything, as docker groups them\n\nUsage: devbox system COMMAND [OPTIONS] …\n\n" +
+      "Commands:\n  df      Show how much room images, boxes and volumes take\n",
+  );
 });
 
 for (const [name, load] of Object.entries(catalogue)) {
@@ -65,7 +78,7 @@ for (const [name, load] of Object.entries(catalogue)) {
     expect(command.meta.name).toBe(name);
     for (const def of Object.values(command.args)) expect(def.description).toMatch(/\S/);
     expect(command.examples.some(([line]) => line.includes(`devbox ${name}`))).toBe(true);
-    const help = await commandHelp(command, false);
+    const help = await commandHelp(command, false, 100);
     expect(help).not.toMatch(/ $/m);
     for (const line of help.split("\nExamples:")[0]?.split("\n") ?? []) expect(line.length).toBeLessThanOrEqual(100);
     for (const [option, def] of Object.entries(command.args)) {
@@ -85,4 +98,5 @@ for (const [name, load] of Object.entries(catalogue)) {
 test("the overview names every command", async () => {
   const text = overview(await loadSections(), false);
   for (const name of Object.keys(catalogue)) expect(text).toMatch(new RegExp(`^ {2}${name} `, "m"));
+  for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
 });

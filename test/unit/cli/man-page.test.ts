@@ -1,11 +1,17 @@
 import { expect, test } from "bun:test";
 import { loadAllCommands } from "../../../src/cli/catalogue.ts";
+import { loadGroups } from "../../../src/cli/groups.ts";
 import { manPage } from "../../../src/cli/man-page.ts";
 
-const page = manPage(await loadAllCommands(), "1.2.3");
+const commands = await loadAllCommands();
+const groups = await loadGroups(commands);
+const page = manPage(commands, groups, "1.2.3");
 
 test("every command and every visible option stands in it", async () => {
-  for (const { meta, args } of await loadAllCommands()) {
+  for (const { meta, args } of [
+    ...commands,
+    ...groups.flatMap(({ members }) => members.map(({ command }) => command)),
+  ]) {
     expect(page).toContain(`.SS devbox ${meta.name.replaceAll("-", "\\-")}`);
     for (const [name, def] of Object.entries(args)) {
       const term = `\\-\\-${name.replaceAll("-", "\\-")}`;
