@@ -141,11 +141,18 @@ function typeOf(described: Described): EntryType {
   );
 }
 
-/** An archive may end without its two zero blocks, as GNU tar and Go accept, but not within an entry. */
+/**
+ * An archive may end without its two zero blocks, as GNU tar and Go accept, but not within an entry. The padding of the last
+ * one belongs to neither: umoci-insert(1) leaves it out, and Go reads such layers.
+ */
 function finish(state: State): void {
   const { phase, extensions } = state;
+  const isPaddingLeft = (phase.kind === "data" || phase.kind === "skip") && state.left === 0;
   const between =
-    (phase.kind === "header" && state.blockFill === 0) || phase.kind === "half-ended" || phase.kind === "ended";
+    (phase.kind === "header" && state.blockFill === 0) ||
+    phase.kind === "half-ended" ||
+    phase.kind === "ended" ||
+    isPaddingLeft;
   const dangling = extensions.pax.length > 0 || extensions.longPath !== undefined || extensions.longLink !== undefined;
   if (between && !dangling) return;
   const step = state.current === "" ? "read the archive" : `in or after ${state.current}`;
