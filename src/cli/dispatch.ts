@@ -110,6 +110,7 @@ async function report(thrown: unknown, { debug, json, command }: ErrorWishes): P
   const { wantsColour } = await import("./ui/terminal.ts");
   const error = withOwnHelp(toDevboxError(thrown), command?.meta.name);
   if (error.code === "INTERRUPTED" && command?.untilInterrupted) return error.exitStatus;
+  if (error.code === "READER_GONE" && !debug) return error.exitStatus;
   writeError(json ? errorJson(error) : renderError(error, { colour: wantsColour(2, process.env), debug }));
   return command?.runsCommand && error.exitStatus === 1 ? errorTable.USAGE.exit : error.exitStatus;
 }

@@ -64,6 +64,8 @@ export const errorTable = {
   BOX_RUNNING: { exit: 1, hint: "stop it first: devbox stop BOX; or remove it with --force" },
   BOX_STATE: { exit: 1, hint: "see what it does: devbox ps --all" },
   COPY_FAILED: { exit: 1, hint: "check both paths, and who may read and write there" },
+  // 128 + SIGPIPE, as of tar or cat: no failure to tell of
+  READER_GONE: { exit: 141, hint: "whoever read the output has seen enough" },
   VOLUME_NOT_FOUND: { exit: 1, hint: "see: devbox volume ls" },
   VOLUME_IN_USE: { exit: 1, hint: "remove the boxes that mount it first: devbox rm BOX" },
   USER_NOT_FOUND: { exit: 125, hint: "give the user by number, or one that is in the image's /etc/passwd" },

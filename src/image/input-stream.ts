@@ -136,6 +136,10 @@ const foreign: Readonly<Record<string, RegExp>> = {
  * @throws DevboxError LAYER_INVALID naming the program that unpacks what devbox does not
  */
 export function recognise(start: Uint8Array, label: string): Compression {
+  if (start.byteLength === 0) {
+    const hint = "see whether what was to write it has failed";
+    throw new DevboxError("LAYER_INVALID", { step: `read ${label}`, because: "it is empty", hint });
+  }
   const text = Buffer.from(start).toString("latin1");
   const program = Object.keys(foreign).find((name) => foreign[name]?.test(text));
   if (program === undefined) return sniffCompression(start);

@@ -79,6 +79,7 @@ export function attempt<T>(step: string, action: () => T): T {
 /** A failure outside the store as the user should read it; a DevboxError stays what it is. */
 export function copyError(error: unknown, step: string): DevboxError {
   if (error instanceof DevboxError) return error;
+  if (errnoName(error) === "EPIPE") return new DevboxError("READER_GONE", { step, cause: error });
   const full = ["ENOSPC", "EDQUOT"].includes(errnoName(error) ?? "");
   return new DevboxError("COPY_FAILED", { step, cause: error, ...(full ? { hint: "free space there" } : {}) });
 }

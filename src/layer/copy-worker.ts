@@ -120,7 +120,7 @@ function* inputChunks(): Generator<Buffer> {
   }
 }
 
-const brokenPipe = new DevboxError("COPY_FAILED", { step: "write the archive", because: "nobody reads it any more" });
+const brokenPipe = new DevboxError("READER_GONE", { step: "write the archive" });
 
 /** Headers are small: they are collected, and written together. */
 function createOutput(): { readonly emit: Emit; readonly flush: () => void } {

@@ -21,7 +21,8 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext({ debug: values.debug });
-    const { output, box } = values;
+    const { box } = values;
+    const output = values.output === "-" ? undefined : values.output;
     if (output === undefined && isTerminal(1)) {
       throw new DevboxError("USAGE", {
         step: `export the box ${box}`,

@@ -34,7 +34,8 @@ export default defineCommand({
   async run(values) {
     using context = openContext(values);
     const { DevboxError } = await import("../../core/errors.ts");
-    if (values.input === undefined && isTerminal(0)) {
+    const fromStdin = values.input === undefined || values.input === "-";
+    if (fromStdin && isTerminal(0)) {
       throw new DevboxError("USAGE", {
         step: "load from a terminal",
         because: "no archive comes from there",
@@ -45,10 +46,7 @@ export default defineCommand({
     const { parsePlatform } = await import("../../oci/platform.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { openStore } = await import("../../store/open.ts");
-    const input =
-      values.input === undefined || values.input === "-"
-        ? ({ kind: "fd", fd: 0 } as const)
-        : ({ kind: "file", path: values.input } as const);
+    const input = fromStdin ? ({ kind: "fd", fd: 0 } as const) : ({ kind: "file", path: values.input } as const);
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
     const facts = readHostFacts(context.env);
     const store = openStore(context.env);

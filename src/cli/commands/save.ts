@@ -45,7 +45,8 @@ export default defineCommand({
   async run(values) {
     using context = openContext(values);
     const { DevboxError } = await import("../../core/errors.ts");
-    if (values.output === undefined && isTerminal(1)) {
+    const toStdout = values.output === undefined || values.output === "-";
+    if (toStdout && isTerminal(1)) {
       throw new DevboxError("USAGE", {
         step: "save to a terminal",
         because: "an archive is nothing to look at",
@@ -57,10 +58,9 @@ export default defineCommand({
     const { saveImages } = await import("../../image/save.ts");
     const { parsePlatform } = await import("../../oci/platform.ts");
     const { openStore } = await import("../../store/open.ts");
-    const output =
-      values.output === undefined || values.output === "-"
-        ? ({ kind: "fd", fd: 1 } as const)
-        : ({ kind: "file", path: resolve(values.output) } as const);
+    const output = toStdout
+      ? ({ kind: "fd", fd: 1 } as const)
+      : ({ kind: "file", path: resolve(values.output) } as const);
     await saveImages(context, openStore(context.env), values.image, output, {
       kind: values.format,
       packing: parsePacking(values.compression, values.level),
