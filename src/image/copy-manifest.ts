@@ -166,7 +166,11 @@ function sayWhy({ context, destination }: CopyWork, before: Digest, after: Diges
   context.log.info(`${destination.label}: the manifest is made anew (${why}): ${after} instead of ${before}`);
 }
 
-function noImage({ destination }: CopyWork, { artifactType, config }: Manifest): DevboxError {
+function noImage({ destination }: CopyWork, { artifactType, config, layers }: Manifest): DevboxError {
+  // Of an image it is a layer that cannot be unpacked, and that says why.
+  if (artifactType === undefined && isImage({ config, layers: [] })) {
+    for (const { mediaType } of layers) layerFormat(mediaType);
+  }
   return new DevboxError("UNSUPPORTED_MEDIA_TYPE", {
     step: `copy to ${destination.label}`,
     because: `it is no image but of type ${artifactType ?? config.mediaType}, and docker's archives hold images only`,

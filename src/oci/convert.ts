@@ -28,7 +28,7 @@ export function formOf(mediaType: string): ManifestForm {
 }
 
 /** Whether it is an image, that is, one that devbox can change: of known config and layers. */
-export function isImage({ config, layers }: Manifest): boolean {
+export function isImage({ config, layers }: Pick<Manifest, "config" | "layers">): boolean {
   try {
     checkConfigMediaType(config.mediaType);
     for (const { mediaType } of layers) layerFormat(mediaType);

@@ -37,14 +37,25 @@ export function checkConfigMediaType(mediaType: string): void {
 const schema1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
 
 export function refuseMediaType(mediaType: string, what: string): never {
-  const old = mediaType === "docker schema 1" || schema1.test(mediaType);
-  throw new DevboxError("UNSUPPORTED_MEDIA_TYPE", {
-    step: `read ${what}`,
-    because: old
-      ? `docker schema 1 manifests (${mediaType}) have been obsolete since 2017`
-      : `the media type "${mediaType}" is not one that devbox can run`,
-    hint: old
-      ? "pull and push the image again with a current tool, for example: skopeo copy --format v2s2"
-      : "an artifact (a chart, a signature) is fetched as files: devbox artifact pull REF",
-  });
+  throw new DevboxError("UNSUPPORTED_MEDIA_TYPE", { step: `read ${what}`, ...reasonAgainst(mediaType) });
+}
+
+function reasonAgainst(mediaType: string): { readonly because: string; readonly hint: string } {
+  if (mediaType === "docker schema 1" || schema1.test(mediaType)) {
+    return {
+      because: `docker schema 1 manifests (${mediaType}) have been obsolete since 2017`,
+      hint: "pull and push the image again with a current tool, for example: skopeo copy --format v2s2",
+    };
+  }
+  // skopeo-copy(1) "--encryption-key": the type says so at its end.
+  if (mediaType.endsWith("+encrypted")) {
+    return {
+      because: `it is encrypted (${mediaType})`,
+      hint: "decrypt the image first: skopeo copy --decryption-key KEY",
+    };
+  }
+  return {
+    because: `the media type "${mediaType}" is not one that devbox can run`,
+    hint: "an artifact (a chart, a signature) is fetched as files: devbox artifact pull REF",
+  };
 }

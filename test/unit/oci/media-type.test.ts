@@ -33,3 +33,11 @@ test("a config that is no image's", () => {
   checkConfigMediaType("application/vnd.docker.container.image.v1+json");
   expect(failureOf(() => checkConfigMediaType("application/vnd.oci.empty.v1+json")).hint).toContain("artifact");
 });
+
+test("an encrypted layer: what decrypts it", () => {
+  const error = failureOf(() => layerFormat(`${oci}.v1.tar+gzip+encrypted`));
+  expect(error).toMatchObject({
+    because: expect.stringContaining("encrypted"),
+    hint: expect.stringContaining("decryption-key"),
+  });
+});
