@@ -93,8 +93,11 @@ export function convertIndex(index: Index, form: ManifestForm, manifests: readon
   return { schemaVersion: 2, mediaType: mediaTypes.dockerManifestList, manifests };
 }
 
-/** Annotations that describe the bytes of a blob, not what is in it: tables of contents for reading parts of it. */
-const ofBytes = /^(?:io\.github\.containers\.zstd-chunked\.|containerd\.io\/snapshot\/(?:stargz|nydus))/;
+/**
+ * Annotations that describe the bytes of a blob, not what is in it: tables of contents for reading parts of it. Those of
+ * zstd:chunked had a shorter name at first (containers/storage pkg/chunked).
+ */
+const ofBytes = /^(?:io\.(?:github\.)?containers\.zstd-chunked\.|containerd\.io\/snapshot\/(?:stargz|nydus))/;
 
 /** The descriptor of a layer that is packed otherwise. */
 export function repackedLayer(

@@ -87,7 +87,11 @@ describe("between docker's form and OCI's", () => {
 });
 
 test("a layer that is packed otherwise loses what described its bytes, and no more", () => {
-  const annotations = { "io.github.containers.zstd-chunked.manifest-checksum": "x", "com.example.note": "stays" };
+  const annotations = {
+    "io.github.containers.zstd-chunked.manifest-checksum": "x",
+    "io.containers.zstd-chunked.manifest-position": "1:2:3:1",
+    "com.example.note": "stays",
+  };
   const layer = { ...descriptor(mediaTypes.ociLayerZstd), annotations, data: "eA==" };
   expect(repackedLayer(layer, "oci", "gzip", { digest: digestOf("new"), size: 3 })).toEqual({
     mediaType: mediaTypes.ociLayerGzip,
