@@ -54,6 +54,9 @@ function removeRemains(store: Store, garbage: Garbage): number {
   for (const { path, digest, bytes } of garbage.partials) {
     if (withLock(blobLockPath(store, digest), () => unlink(path))) freed += bytes;
   }
+  for (const { path, bytes } of garbage.unfinished) {
+    if (withLock(path, () => {})) freed += bytes;
+  }
   for (const { path, chainId } of garbage.builds) {
     withLock(layerLockPath(store, chainId), () => moveToTrash(path, store.layers));
   }

@@ -14,7 +14,7 @@ import { storedLayers } from "./images.ts";
 import { readEntries } from "./index-file.ts";
 import { listLayers } from "./layers.ts";
 import { readLeases } from "./leases.ts";
-import { blobPath } from "./paths.ts";
+import { blobPath, newBlobPrefix } from "./paths.ts";
 import type { Store } from "./types.ts";
 
 export interface Garbage {
@@ -24,6 +24,8 @@ export interface Garbage {
   readonly layers: readonly { readonly path: string; readonly chainId: Digest }[];
   /** Partial downloads that no living pull has leased. To be removed only with the lock of their digest. */
   readonly partials: readonly { readonly path: string; readonly digest: Digest; readonly bytes: number }[];
+  /** Blobs that were being made. To be removed only with the lock of the file itself. */
+  readonly unfinished: readonly { readonly path: string; readonly bytes: number }[];
   /** Layers that were being built. To be removed only with the lock of their chainID. */
   readonly builds: readonly { readonly path: string; readonly chainId: Digest }[];
   /** Temporary files whose writer is long gone. */
@@ -38,6 +40,7 @@ export function findGarbage(store: Store, now: Date): Garbage {
     blobs: listBlobs(store).filter(({ digest }) => !references.blobs.has(digest)),
     layers: layers.layers.filter(({ chainId }) => !references.layers.has(chainId)),
     partials: listPartials(store).filter(({ digest }) => !references.leased.has(digest)),
+    unfinished: listUnfinished(store),
     builds: layers.builds,
     temporaries: listTemporaries(store, now),
   };
@@ -129,6 +132,15 @@ export function listPartials(store: Store): { path: string; digest: Digest; byte
 function sized(path: string, digest: string): { path: string; digest: Digest; bytes: number }[] {
   const bytes = statSync(path, { throwIfNoEntry: false })?.size;
   return bytes === undefined || !isDigest(digest) ? [] : [{ path, digest, bytes }];
+}
+
+function listUnfinished(store: Store): { path: string; bytes: number }[] {
+  const names = readdirSync(store.ingest).filter((name) => name.startsWith(newBlobPrefix));
+  return names.flatMap((name) => {
+    const path = join(store.ingest, name);
+    const bytes = statSync(path, { throwIfNoEntry: false })?.size;
+    return bytes === undefined ? [] : [{ path, bytes }];
+  });
 }
 
 /** Temporary files live for milliseconds; after an hour their writer is dead, whatever the clock did. */

@@ -1,12 +1,16 @@
-/** A blob that is made here: its digest is known only when all of it is written. */
-import { closeSync, fdatasync, linkSync, mkdirSync, openSync, writeSync } from "node:fs";
+/**
+ * A blob that is made here: its digest is known only when all of it is written. Whoever writes holds the lock of the file
+ * itself, so prune knows at once which of them nobody writes any more.
+ */
+import { fdatasync, linkSync, mkdirSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { errnoName } from "../core/errors.ts";
+import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { sha256Digest } from "../oci/digest.ts";
 import { randomHex, removeQuietly, storeError } from "./atomic-write.ts";
-import { blobPath } from "./paths.ts";
+import { tryLock } from "./locks.ts";
+import { blobPath, newBlobPrefix } from "./paths.ts";
 import type { Store } from "./types.ts";
 
 export interface NewBlob extends Disposable {
@@ -24,9 +28,11 @@ export interface NewBlob extends Disposable {
 
 /** Disposing removes what has no name; prune removes what a killed process leaves. */
 export function openNewBlob(store: Store): NewBlob {
-  const path = join(store.ingest, `.tmp-${randomHex(8)}`);
+  const path = join(store.ingest, `${newBlobPrefix}${randomHex(8)}`);
   const step = "store a new blob";
-  const fd = attempt(step, () => openSync(path, "wx+", 0o600));
+  const file = tryLock(path, "exclusive");
+  if (file === undefined) throw new DevboxError("INTERNAL", { step, because: "its random name is taken" });
+  const { fd } = file;
   const hasher = new Bun.CryptoHasher("sha256");
   let written = 0;
   let digest: Digest | undefined;
@@ -53,8 +59,8 @@ export function openNewBlob(store: Store): NewBlob {
       if (digest !== undefined) giveName(path, blobPath(store, digest), step);
     },
     [Symbol.dispose]() {
-      closeSync(fd);
       removeQuietly(path);
+      file[Symbol.dispose]();
     },
   };
 }

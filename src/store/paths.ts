@@ -23,6 +23,9 @@ export function partialPath(store: Store, digest: Digest): string {
   return join(store.ingest, `${digestAlgorithm(digest)}-${digestHex(digest)}`);
 }
 
+/** Files in `ingest/` that are made here: blobs whose digests are not known yet. */
+export const newBlobPrefix = ".new-";
+
 export function blobLockPath(store: Store, digest: Digest): string {
   return join(store.locks, `blob-${digestAlgorithm(digest)}-${digestHex(digest)}`);
 }

@@ -7,6 +7,8 @@ import { findGarbage, listTrash } from "../../../src/store/collect.ts";
 import { editEntries } from "../../../src/store/index-file.ts";
 import { beginLayer } from "../../../src/store/layers.ts";
 import { readLeases, takeLease } from "../../../src/store/leases.ts";
+import { tryLock } from "../../../src/store/locks.ts";
+import { openNewBlob } from "../../../src/store/new-blob.ts";
 import { partialPath } from "../../../src/store/paths.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { putImage, temporaryStore } from "../../helpers/temporary-store.ts";
@@ -74,6 +76,15 @@ test("partial downloads are garbage unless a living pull wants them; young tempo
     partials: [{ path: partialPath(store, mine), digest: mine, bytes: 5 }],
     temporaries: [old],
   });
+});
+
+test("blobs that were being made are found; whoever makes one holds its lock", async () => {
+  using temporary = temporaryStore();
+  const { store } = temporary;
+  using blob = openNewBlob(store);
+  blob.append(Buffer.from("half"));
+  expect(findGarbage(store, now)).toMatchObject({ unfinished: [{ path: blob.path, bytes: 4 }], temporaries: [] });
+  expect(tryLock(blob.path, "exclusive")).toBeUndefined();
 });
 
 test("builds and trash are found", () => {
