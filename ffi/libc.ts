@@ -9,6 +9,7 @@ import { ptr } from "bun:ffi";
 import { cName, cPath } from "./c-string.ts";
 import {
   AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
   F_ADD_SEALS,
   F_DUPFD_CLOEXEC,
@@ -90,6 +91,12 @@ export function syncfs(fd: number): void {
 export function renameExchange(one: Bytes, other: Bytes): void {
   const [from, to] = [ptr(cPath(one)), ptr(cName(other))];
   check("renameat2", one, libc().syscall(nr("renameat2"), AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE, 0));
+}
+
+/** linkat(2) with AT_SYMLINK_FOLLOW on /proc/self/fd: gives a name to a file that has none (open(2), O_TMPFILE). EEXIST where it is taken. */
+export function linkUnnamed(fd: number, path: Bytes): void {
+  const [from, to] = [ptr(cPath(`/proc/self/fd/${fd}`)), ptr(cName(path))];
+  check("linkat", path, libc().syscall(nr("linkat"), AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW, 0));
 }
 
 /** mknod(2): `mode` with its S_IF* type; `device` as makedev(3), 0 for fifos, sockets, files and overlay whiteouts. */

@@ -2,6 +2,8 @@
 import { closeSync, fdatasync, openSync, renameSync, write, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { O_TMPFILE, O_WRONLY } from "../../ffi/constants.ts";
+import { linkUnnamed } from "../../ffi/libc.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { randomHex, removeQuietly, syncDirectory } from "../store/atomic-write.ts";
@@ -13,30 +15,61 @@ export interface NewFile extends AsyncDisposable {
 }
 
 /**
- * Written beside its place; disposing without `commit` removes it. The name is safe from power loss after `syncDirectory`.
+ * Written without a name where the file system can, so that nothing is left of it whenever this process is killed; else
+ * beside its place. Disposing without `commit` removes it. The name is safe from power loss after `syncDirectory`.
  * @param path absolute
  * @throws DevboxError COPY_FAILED, also by `commit`
  */
 export function createFile(path: string): NewFile {
   const step = `write ${path}`;
   const temporary = join(dirname(path), `.${basename(path).slice(0, 100)}.tmp-${randomHex(8)}`);
-  // As any new file: who may read it is for the umask to say.
-  const fd = attempt(step, () => openSync(temporary, "wx", 0o666));
-  let isNamed = false;
+  const unnamed = attempt(step, () => openUnnamed(dirname(path)));
+  const fd = unnamed ?? attempt(step, () => openSync(temporary, "wx", newFileMode));
+  let isTemporary = unnamed === undefined;
   return {
     fd,
     async commit() {
       await promisify(fdatasync)(fd).catch((error: unknown) => {
         throw copyError(error, step);
       });
-      attempt(step, () => renameSync(temporary, path));
-      isNamed = true;
+      attempt(step, () => {
+        if (!isTemporary && linkIfFree(fd, path)) return;
+        // link(2) does not replace a file, rename(2) does.
+        if (!isTemporary) linkUnnamed(fd, temporary);
+        isTemporary = true;
+        renameSync(temporary, path);
+        isTemporary = false;
+      });
     },
     async [Symbol.asyncDispose]() {
       closeSync(fd);
-      if (!isNamed) removeQuietly(temporary);
+      if (isTemporary) removeQuietly(temporary);
     },
   };
+}
+
+/** As any new file: who may read it is for the umask to say. */
+const newFileMode = 0o666;
+
+/** undefined: the file system has no files without a name. */
+function openUnnamed(directory: string): number | undefined {
+  try {
+    return openSync(directory, O_TMPFILE | O_WRONLY, newFileMode);
+  } catch (error) {
+    // open(2): EOPNOTSUPP; EISDIR where the kernel does not know the flag.
+    if (errnoName(error) === "EOPNOTSUPP" || errnoName(error) === "EISDIR") return undefined;
+    throw error;
+  }
+}
+
+function linkIfFree(fd: number, path: string): boolean {
+  try {
+    linkUnnamed(fd, path);
+    return true;
+  } catch (error) {
+    if (errnoName(error) === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /** A small file whole, under its name when it is on disk. */
