@@ -30,7 +30,11 @@ export async function openLayoutDestination(
   const blobs = openBlobFiles(label, (digest) => join(directory, "blobs", digestAlgorithm(digest), digestHex(digest)));
   let entries: readonly Descriptor[] = [];
   let isCommitted = false;
-  if (isNew) await writeWhole(join(directory, layoutMarker.path), layoutMarker.content);
+  if (isNew) {
+    // First, so that what a killed process leaves is known for a layout, and added to.
+    await writeWhole(join(directory, layoutMarker.path), layoutMarker.content);
+    attempt(`write ${label}`, () => mkdirSync(join(directory, "blobs/sha256"), { recursive: true }));
+  }
   return {
     label,
     form: {
@@ -70,7 +74,7 @@ function makeDirectory(directory: string, label: string): boolean {
   if (existsSync(join(directory, layoutMarker.path))) return false;
   if (found !== undefined && readdirSync(directory).length > 0)
     throw occupied(step, "the directory has other things in it");
-  attempt(step, () => mkdirSync(join(directory, "blobs/sha256"), { recursive: true }));
+  attempt(step, () => mkdirSync(directory, { recursive: true }));
   return true;
 }
 

@@ -28,8 +28,10 @@ export async function openDestination(
       const { openArchiveDestination } = await import("./archive-destination.ts");
       return openArchiveDestination(reference.kind, { kind: "file", path: reference.path }, label);
     }
-    case "dir":
-      return (await import("./skopeo-directory-destination.ts")).openSkopeoDirectoryDestination(reference.path, label);
+    case "dir": {
+      const { openSkopeoDirectoryDestination } = await import("./skopeo-directory-destination.ts");
+      return await openSkopeoDirectoryDestination(reference.path, label);
+    }
   }
 }
 

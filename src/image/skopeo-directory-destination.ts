@@ -15,8 +15,10 @@ import { attempt, writeWhole } from "./write-file.ts";
  * @param directory absolute
  * @throws DevboxError COPY_FAILED where it cannot be written; USAGE where something else is in the directory
  */
-export function openSkopeoDirectoryDestination(directory: string, label: string): ImageDestination {
+export async function openSkopeoDirectoryDestination(directory: string, label: string): Promise<ImageDestination> {
   const isNew = makeDirectory(directory, label);
+  // First, so that what a killed process leaves is known for what it is, and copied over.
+  if (isNew) await writeWhole(join(directory, versionFile.path), versionFile.content);
   const blobs = openBlobFiles(label, (digest) => join(directory, blobName(digest)));
   const kept = new Set<string>([versionFile.path, topName]);
   let top: ManifestContent | undefined;
@@ -48,7 +50,6 @@ export function openSkopeoDirectoryDestination(directory: string, label: string)
       if (top === undefined)
         throw new DevboxError("INTERNAL", { step: `write ${label}`, because: "nothing was copied" });
       syncDirectory(directory);
-      if (isNew) await writeWhole(join(directory, versionFile.path), versionFile.content);
       await writeWhole(join(directory, topName), top.bytes);
       isCommitted = true;
       if (!isNew) removeOthers(directory, kept);
