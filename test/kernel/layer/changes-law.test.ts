@@ -57,7 +57,11 @@ const operation = fc.oneof(
 );
 
 function withoutRoot(listing: Listing): Listing {
-  return new Map([...listing].filter(([at]) => at !== "."));
+  return new Map([...withoutLinks(listing)].filter(([at]) => at !== "."));
+}
+
+function withoutLinks(listing: Listing): Listing {
+  return new Map([...listing].map(([at, line]) => [at, line.replace(/same-as=\S*/, "")]));
 }
 
 async function obeys(layers: readonly TarItem[][], operations: readonly string[]): Promise<void> {
@@ -77,7 +81,10 @@ async function obeys(layers: readonly TarItem[][], operations: readonly string[]
     return;
   }
   const again = await lab.stack([...layers.map((items) => tar(items)), output]);
-  expect(differences(box.listing, await lab.listMerged(again))).toEqual([]);
+  const ours = await lab.listMerged(again);
+  expect(differences(withoutLinks(box.listing), withoutLinks(ours))).toEqual([]);
+  // Which names are one file: an overlay that is written to tells other inode numbers for some of them.
+  expect(differences(await lab.listMerged([...base, box.upper]), ours)).toEqual([]);
 }
 
 test("the changeset of a box, applied over its layers, is the box", async () => {
