@@ -5,6 +5,11 @@ import { packingOptions } from "./packing-flags.ts";
 
 export const copyOptions = {
   all: { type: "boolean", alias: "a", description: "Every platform of an index, and the index" },
+  "multi-arch": {
+    type: "enum",
+    options: ["all", "system"],
+    description: "skopeo's word for --all, and for the default",
+  },
   platform: {
     type: "string",
     valueHint: "OS/ARCH[/VARIANT]",
@@ -13,6 +18,11 @@ export const copyOptions = {
   },
   ...packingOptions,
   compression: { ...packingOptions.compression, description: "Pack layers so; default: as they are" },
+  // podman push and skopeo copy.
+  "compression-format": { ...packingOptions.compression, hidden: true },
+  "compression-level": { ...packingOptions.level, hidden: true },
+  "dest-compress-format": { ...packingOptions.compression, hidden: true },
+  "dest-compress-level": { ...packingOptions.level, hidden: true },
   format: {
     type: "enum",
     alias: "f",
@@ -30,9 +40,12 @@ export async function readCopyOptions(
   const { parsePacking } = await import("../image/packing.ts");
   const { parsePlatform } = await import("../oci/platform.ts");
   return {
-    all: values.all ?? false,
+    all: values.all ?? values["multi-arch"] === "all",
     platform: values.platform === undefined ? undefined : parsePlatform(values.platform),
-    packing: parsePacking(values.compression, values.level),
+    packing: parsePacking(
+      values.compression ?? values["compression-format"] ?? values["dest-compress-format"],
+      values.level ?? values["compression-level"] ?? values["dest-compress-level"],
+    ),
     form: values.format === "v2s2" ? "docker" : values.format,
     preserveDigests: values["preserve-digests"] ?? false,
   };

@@ -8,17 +8,16 @@ import { parseAnyManifest } from "../oci/parse.ts";
 import { hostPlatform, selectPlatform } from "../oci/platform.ts";
 import { familiarName, type Reference } from "../oci/reference.ts";
 import { embeddedContent } from "../oci/verify.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import type { Store } from "../store/types.ts";
 import { cancellable } from "./cancellable.ts";
 import { openSource } from "./open-source.ts";
 import type { FetchedManifest, ImageSource } from "./source.ts";
 import { once, verified } from "./verified.ts";
 
-export interface ArtifactOptions {
+export interface ArtifactOptions extends RegistryAccess {
   /** Of an index; undefined: this machine's. */
   readonly platform: Platform | undefined;
-  /** false: plain http and unverified certificates are accepted. */
-  readonly tlsVerify: boolean;
 }
 
 export interface Artifact extends AsyncDisposable {
@@ -50,11 +49,11 @@ export async function fetchArtifact(
   context: Context,
   store: Store,
   reference: Reference,
-  { platform, tlsVerify }: ArtifactOptions,
+  { platform, ...access }: ArtifactOptions,
 ): Promise<Artifact> {
   await using held = new AsyncDisposableStack();
   const inner = cancellable(context);
-  const source = held.use(await openSource(inner.context, store, reference, { tlsVerify }));
+  const source = held.use(await openSource(inner.context, store, reference, access));
   const { descriptor, bytes, manifest } = await findManifest(source, platform ?? hostPlatform(), reference);
   const files = artifactFiles(manifest);
   const owned = held.move();
@@ -74,9 +73,9 @@ export async function fetchDocument(
   context: Context,
   store: Store,
   reference: Reference,
-  { platform, tlsVerify }: ArtifactOptions,
+  { platform, ...access }: ArtifactOptions,
 ): Promise<FetchedManifest> {
-  await using source = await openSource(context, store, reference, { tlsVerify });
+  await using source = await openSource(context, store, reference, access);
   return platform === undefined
     ? await source.fetchManifest(undefined)
     : await findManifest(source, platform, reference);

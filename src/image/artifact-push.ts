@@ -7,6 +7,7 @@ import { artifactFiles, type BuiltArtifact, buildArtifact, createdKey, referrerO
 import type { Descriptor } from "../oci/descriptor.ts";
 import { sha256Digest, shortDigest } from "../oci/digest.ts";
 import { familiarName, type RegistryReference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { UploadContent } from "../registry/upload.ts";
 import { openArtifactRegistry } from "./artifact-registry.ts";
@@ -30,8 +31,7 @@ export interface ArtifactPush {
   readonly annotations: Readonly<Record<string, string>>;
   /** false: it gets no tag, and is named by its digest, or by its subject, alone. */
   readonly tagged: boolean;
-  /** false: plain http and unverified certificates are accepted. */
-  readonly tlsVerify: boolean;
+  readonly access: RegistryAccess;
 }
 
 /**
@@ -45,11 +45,11 @@ export async function pushArtifact(
   reference: RegistryReference,
   push: ArtifactPush,
 ): Promise<BuiltArtifact> {
-  const { subject: subjectName, tagged, tlsVerify } = push;
+  const { access, subject: subjectName, tagged } = push;
   if (subjectName !== undefined) requireSameRepository(reference, subjectName);
   const files = await Promise.all(push.files.map(describeFile));
   const config = push.config && (await describeFile(push.config));
-  await using client = openArtifactRegistry(context, reference, { access: "push", tlsVerify });
+  await using client = openArtifactRegistry(context, reference, { ...access, access: "push" });
   const subject = subjectName && (await client.resolve(subjectName.digest ?? subjectName.tag ?? "latest"));
   const created = sourceDate(context.env)?.toISOString().replace(".000Z", "Z");
   const artifact = buildArtifact({

@@ -2,26 +2,27 @@
 import type { Context } from "../core/context.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { RegistryReference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import { createRegistryClient, type RegistryClient } from "../registry/client.ts";
 import { pullPlaces, pushPlace } from "../registry/places.ts";
 import { readRegistriesConf } from "../registry/registries-conf-files.ts";
 
-interface Access {
+interface Access extends RegistryAccess {
   readonly access: "pull" | "push";
-  /** false: plain http and unverified certificates are accepted. */
-  readonly tlsVerify: boolean;
 }
 
 /** @throws DevboxError REGISTRY_REFUSED where registries.conf blocks the name; BAD_CONFIG of registries.conf */
-export function openArtifactRegistry(
-  context: Context,
-  reference: RegistryReference,
-  { access, tlsVerify }: Access,
-): RegistryClient {
+export function openArtifactRegistry(context: Context, reference: RegistryReference, access: Access): RegistryClient {
   const conf = readRegistriesConf(context.env);
   const named = pushPlace(reference, conf);
-  const { registry, repository, insecure } = access === "push" ? named : (pullPlaces(reference, conf).at(-1) ?? named);
-  return createRegistryClient(context, { registry, repository, tlsVerify: tlsVerify && !insecure, access });
+  const { registry, repository, insecure } =
+    access.access === "push" ? named : (pullPlaces(reference, conf).at(-1) ?? named);
+  return createRegistryClient(context, {
+    ...access,
+    registry,
+    repository,
+    tlsVerify: access.tlsVerify && !insecure,
+  });
 }
 
 export interface Referrers {
@@ -38,9 +39,9 @@ export interface Referrers {
 export async function listReferrers(
   context: Context,
   reference: RegistryReference,
-  { artifactType, tlsVerify }: { readonly artifactType: string | undefined; readonly tlsVerify: boolean },
+  { artifactType, ...access }: RegistryAccess & { readonly artifactType: string | undefined },
 ): Promise<Referrers> {
-  await using client = openArtifactRegistry(context, reference, { access: "pull", tlsVerify });
+  await using client = openArtifactRegistry(context, reference, { ...access, access: "pull" });
   const subject = await client.resolve(reference.digest ?? reference.tag ?? "latest");
   return { subject, referrers: await client.referrers(subject.digest, artifactType) };
 }

@@ -1,15 +1,15 @@
 /** `devbox copy`: from any place to any other, past the store. */
 import type { Context } from "../core/context.ts";
 import type { Reference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import type { Store } from "../store/types.ts";
 import { type Copied, type CopyOptions, copyImage } from "./copy-image.ts";
 import { namesAt, openDestination } from "./open-destination.ts";
 import { openSource } from "./open-source.ts";
 
 export interface CopyBetweenOptions extends Omit<CopyOptions, "names" | "mountFrom"> {
-  /** false: plain http and unverified certificates are accepted there. */
-  readonly sourceTlsVerify: boolean;
-  readonly destinationTlsVerify: boolean;
+  readonly sourceAccess: RegistryAccess;
+  readonly destinationAccess: RegistryAccess;
 }
 
 /**
@@ -23,8 +23,8 @@ export async function copyBetween(
   to: Reference,
   options: CopyBetweenOptions,
 ): Promise<Copied> {
-  await using source = await openSource(context, store, from, { tlsVerify: options.sourceTlsVerify });
-  await using destination = await openDestination(context, to, { tlsVerify: options.destinationTlsVerify });
+  await using source = await openSource(context, store, from, options.sourceAccess);
+  await using destination = await openDestination(context, to, options.destinationAccess);
   const mountFrom = mountsBetween(from, to);
   const copied = await copyImage(context, store, source, destination, { ...options, names: namesAt(to), mountFrom });
   await destination.commit();

@@ -1,12 +1,8 @@
 /** The destination that a reference names. Each kind is loaded when it is needed. */
 import type { Context } from "../core/context.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import type { ImageDestination } from "./destination.ts";
-
-export interface DestinationOptions {
-  /** false: plain http and unverified certificates are accepted. */
-  readonly tlsVerify: boolean;
-}
 
 /**
  * @param reference with an absolute path, if any
@@ -15,7 +11,7 @@ export interface DestinationOptions {
 export async function openDestination(
   context: Context,
   reference: Reference,
-  options: DestinationOptions,
+  options: RegistryAccess,
 ): Promise<ImageDestination> {
   const label = formatReference(reference);
   switch (reference.kind) {

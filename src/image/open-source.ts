@@ -2,13 +2,12 @@
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import type { Store } from "../store/types.ts";
 import type { MirrorHealth } from "./mirror-health.ts";
 import type { ImageSource } from "./source.ts";
 
-export interface SourceOptions {
-  /** false: plain http and unverified certificates are accepted. */
-  readonly tlsVerify: boolean;
+export interface SourceOptions extends RegistryAccess {
   /** Of the mirrors, where several sources are opened after one another: `avoidingBadMirrors`. */
   readonly health?: MirrorHealth;
 }

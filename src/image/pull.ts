@@ -14,6 +14,7 @@ import type { HostFacts } from "../host/facts.ts";
 import type { Platform } from "../oci/descriptor.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, type Reference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import { readImage } from "../store/images.ts";
 import type { Store, StoredImage } from "../store/types.ts";
 import { confirmLayers } from "../store/unsynced.ts";
@@ -21,11 +22,9 @@ import { cancellable } from "./cancellable.ts";
 import { avoidingBadMirrors } from "./mirror-health.ts";
 import { openSource } from "./open-source.ts";
 
-export interface PullOptions {
+export interface PullOptions extends RegistryAccess {
   /** undefined: this machine's, or else the only one that the image is made for. */
   readonly platform: Platform | undefined;
-  /** false: plain http and unverified certificates are accepted. */
-  readonly tlsVerify: boolean;
   /** Also the blobs of all other platforms, to be pushed on. */
   readonly allPlatforms?: boolean;
 }

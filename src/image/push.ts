@@ -2,6 +2,7 @@
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import { reachedBlobs } from "../store/collect.ts";
 import { type ImageEntry, readEntries } from "../store/index-file.ts";
 import { takeLease } from "../store/leases.ts";
@@ -9,10 +10,10 @@ import type { Store } from "../store/types.ts";
 import { type Copied, type CopyOptions, copyImage } from "./copy-image.ts";
 import { findImage } from "./find.ts";
 import { repositoriesWith } from "./mount-sources.ts";
-import { type DestinationOptions, namesAt, openDestination } from "./open-destination.ts";
+import { namesAt, openDestination } from "./open-destination.ts";
 import { openStoreSource } from "./store-source.ts";
 
-export type PushOptions = Omit<CopyOptions, "names" | "mountFrom"> & DestinationOptions;
+export type PushOptions = Omit<CopyOptions, "names" | "mountFrom"> & RegistryAccess;
 
 export interface PushedImage extends Copied {
   readonly destination: Reference;

@@ -3,6 +3,7 @@ import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { familiarName, type RegistryReference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import { createRegistryClient } from "../registry/client.ts";
 import { pushPlace } from "../registry/places.ts";
 import { readRegistriesConf } from "../registry/registries-conf-files.ts";
@@ -12,14 +13,15 @@ import type { ImageDestination } from "./destination.ts";
 export function openRegistryDestination(
   context: Context,
   reference: RegistryReference,
-  { tlsVerify }: { readonly tlsVerify: boolean },
+  access: RegistryAccess,
 ): ImageDestination {
   const { tag, digest: wanted } = reference;
   const { registry, repository, insecure } = pushPlace(reference, readRegistriesConf(context.env));
   const client = createRegistryClient(context, {
     registry,
     repository,
-    tlsVerify: tlsVerify && !insecure,
+    ...access,
+    tlsVerify: access.tlsVerify && !insecure,
     access: "push",
   });
   return {

@@ -1,6 +1,7 @@
 /** A registry as a source: its clients, bound to one reference, at all places that registries.conf names for it. */
 import type { Context } from "../core/context.ts";
 import type { RegistryReference } from "../oci/reference.ts";
+import type { RegistryAccess } from "../registry/access.ts";
 import { createRegistryClient, type RegistryClientOptions } from "../registry/client.ts";
 import { defaultTimeouts } from "../registry/http-client.ts";
 import { type Place, pullPlaces } from "../registry/places.ts";
@@ -9,9 +10,7 @@ import { type MirrorHealth, openMirrorHealth } from "./mirror-health.ts";
 import { openMirroredSource } from "./mirrored-source.ts";
 import type { ImageSource } from "./source.ts";
 
-export interface RegistrySourceOptions {
-  /** false: plain http and unverified certificates are accepted, wherever it goes. */
-  readonly tlsVerify: boolean;
+export interface RegistrySourceOptions extends RegistryAccess {
   /** Of the mirrors, where several sources are opened after one another. */
   readonly health?: MirrorHealth;
 }
@@ -26,16 +25,16 @@ const mirrorPatience: Pick<RegistryClientOptions, "retry" | "timeouts"> = {
 export function openRegistrySource(
   context: Context,
   reference: RegistryReference,
-  { tlsVerify, health = openMirrorHealth().health }: RegistrySourceOptions,
+  { health = openMirrorHealth().health, ...access }: RegistrySourceOptions,
 ): ImageSource {
   const places = pullPlaces(reference, readRegistriesConf(context.env));
   const opened = places.map((place) => ({
     name: `${place.registry}/${place.repository}`,
-    source: openPlace(context, reference, place, tlsVerify),
+    source: openPlace(context, reference, place, access),
   }));
   const mirrors = opened.slice(0, -1);
   const [primary] = opened.slice(-1);
-  if (primary === undefined) return openPlace(context, reference, places[0], tlsVerify);
+  if (primary === undefined) return openPlace(context, reference, places[0], access);
   return mirrors.length === 0 ? primary.source : openMirroredSource(context, mirrors, primary, health);
 }
 
@@ -43,14 +42,17 @@ function openPlace(
   context: Context,
   { tag, digest }: RegistryReference,
   { registry, repository, insecure, isMirror }: Place,
-  tlsVerify: boolean,
+  access: RegistryAccess,
 ): ImageSource {
-  const patience = isMirror ? mirrorPatience : {};
+  // Credentials that the user gives are for the registry of the name, and no business of its mirrors.
+  const { credentials, ...shared } = access;
+  const special = isMirror ? mirrorPatience : access;
   const client = createRegistryClient(context, {
     registry,
     repository,
-    tlsVerify: tlsVerify && !insecure,
-    ...patience,
+    ...shared,
+    ...special,
+    tlsVerify: access.tlsVerify && !insecure,
   });
   // With both, the digest decides and the tag is a comment (as for docker and podman).
   const name = digest ?? tag ?? "latest";

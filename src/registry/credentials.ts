@@ -74,8 +74,8 @@ async function readQuietly(context: Context, path: string): Promise<CredentialFi
     context.log.warn("credentials file passed over", { because: describeCause(error) });
     return undefined;
   }
-  const hint = "log in: devbox login REGISTRY writes it; or unset REGISTRY_AUTH_FILE";
-  throw new DevboxError("BAD_CONFIG", { step: "read $REGISTRY_AUTH_FILE", because: `there is no ${path}`, hint });
+  const hint = "log in: devbox login --authfile FILE REGISTRY writes it; or name none";
+  throw new DevboxError("BAD_CONFIG", { step: `read the credentials file ${path}`, because: "it is not there", hint });
 }
 
 async function askHelper(

@@ -1,23 +1,19 @@
 /** A session with all that it needs from this machine: credentials, CAs, proxies, time-outs. Each is loaded when it is needed. */
 import type { Context } from "../core/context.ts";
 import { version } from "../core/version.ts";
-import type { Credentials } from "./credentials.ts";
+import type { RegistryAccess } from "./access.ts";
 import { defaultTimeouts, type HttpClient, type HttpTimeouts } from "./http-client.ts";
 import { proxyFor } from "./proxy.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
 import { createSession, type Session } from "./session.ts";
 
-export interface RegistryClientOptions {
+export interface RegistryClientOptions extends RegistryAccess {
   /** As in the reference: `docker.io`, `127.0.0.1:5000`. */
   readonly registry: string;
   /** `library/alpine`. */
   readonly repository: string;
-  /** false: any certificate, and plain http to any host. */
-  readonly tlsVerify: boolean;
   /** What tokens are asked for. Default: pull. */
   readonly access?: "pull" | "push";
-  /** Instead of those in the user's files. */
-  readonly credentials?: Credentials;
   readonly retry?: RetryPolicy;
   readonly timeouts?: HttpTimeouts;
 }
@@ -30,7 +26,8 @@ export interface OpenSession {
 
 /** Nothing is sent, and undici not loaded, before the first request. */
 export function openSession(context: Context, options: RegistryClientOptions): OpenSession {
-  const { access = "pull", credentials, registry, repository, tlsVerify } = options;
+  const { access = "pull", authFile, credentials, registry, repository, tlsVerify } = options;
+  const env = authFile === undefined ? context.env : { ...context.env, REGISTRY_AUTH_FILE: authFile };
   const client = lazyHttpClient(context, options);
   const session = createSession(context, {
     registry,
@@ -42,7 +39,7 @@ export function openSession(context: Context, options: RegistryClientOptions): O
     client,
     // What most pulls do not need is loaded when it is: undici and the rest cost milliseconds, and a pull may take few.
     findCredentials: async () =>
-      credentials ?? (await import("./credentials.ts")).findCredentials(context, registry, repository),
+      credentials ?? (await import("./credentials.ts")).findCredentials({ ...context, env }, registry, repository),
   });
   return { session, close: client.close };
 }

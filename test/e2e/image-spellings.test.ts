@@ -1,24 +1,32 @@
 /** What docker's, podman's and skopeo's users type about images, and what their scripts count on. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { openHome } from "../helpers/devbox.ts";
 import { devboxBinary, imageName } from "../helpers/given.ts";
+import { type RunningRegistry, startRegistry } from "../helpers/registry.ts";
 import { openTerminal } from "../helpers/terminal.ts";
 
 const home = openHome();
 const image = imageName("busybox");
+let closed: RunningRegistry;
 beforeAll(async () => {
+  const account = { user: "me", password: "secret" };
+  closed = await startRegistry({ directory: join(home.directory, "registry"), account });
   await home.ok(["pull", "-q", image]);
   await home.ok(["tag", image, "app:1"]);
   await home.ok(["run", "--name=web", "--network=none", "app:1", "busybox", "touch", "/new"]);
 });
-afterAll(() => home[Symbol.asyncDispose]());
+afterAll(async () => {
+  await closed[Symbol.asyncDispose]();
+  await home[Symbol.asyncDispose]();
+});
 
 /** A line of a shell in which `devbox` is the program. */
 async function shell(line: string) {
   const script = `devbox() { "${devboxBinary()}" "$@"; }\n${line}`;
   const child = Bun.spawn(["bash", "-c", script], {
-    env: home.env,
+    env: { ...home.env, CLOSED: closed.address, IMAGE: image },
     cwd: home.directory,
     stdout: "pipe",
     stderr: "pipe",
@@ -68,4 +76,41 @@ test.each([
   const { stderr, exitCode } = await shell(line);
   expect(stderr).toContain(" it is empty\n");
   expect(exitCode).toBe(125);
+});
+
+test("who the user is: --creds and --authfile, of each side of a copy; nothing of it is kept", async () => {
+  for (const line of [
+    "devbox push -q --creds=me:secret app:1 $CLOSED/a:1",
+    "devbox pull -q --creds me:secret $CLOSED/a:1",
+    "devbox copy -q --src-creds me:secret --dest-creds=me:secret docker://$CLOSED/a:1 docker://$CLOSED/b",
+    "echo secret | devbox login --authfile logins -u me --password-stdin $CLOSED",
+    "devbox copy -q --authfile logins $CLOSED/b dir:b",
+    "devbox copy -q --src-authfile=logins --multi-arch=all $CLOSED/b oci:b.oci:b",
+    "devbox copy -q --dest-authfile logins $IMAGE $CLOSED/c",
+    "devbox artifact inspect --authfile logins $CLOSED/c",
+  ]) {
+    const { stderr, exitCode } = await shell(line);
+    expect([line, exitCode, stderr]).toEqual([line, 0, expect.not.stringContaining("error")]);
+  }
+  for (const line of [
+    "devbox push -q --creds me:wrong app:1 $CLOSED/a:2",
+    "devbox pull -q $CLOSED/b",
+    "devbox copy -q --dest-creds me:secret $CLOSED/a:1 dir:x",
+    "devbox pull --creds me $CLOSED/a:1",
+    "devbox pull --creds '' $CLOSED/a:1",
+  ]) {
+    const { stderr, exitCode } = await shell(line);
+    expect([line, exitCode]).toEqual([line, 125]);
+    expect(stderr).toMatch(/^hint: .*devbox login/m);
+    expect(stderr).not.toMatch(/secret|wrong/);
+  }
+});
+
+test("podman's and skopeo's words for how layers are packed", async () => {
+  const mediaType = (directory: string) =>
+    JSON.parse(readFileSync(join(home.directory, directory, "manifest.json"), "utf8")).layers[0].mediaType;
+  await home.ok(["push", "-q", "--compression-format=zstd", "--compression-level=3", "app:1", "dir:packed"]);
+  expect(mediaType("packed")).toEndWith("tar+zstd");
+  await home.ok(["copy", "-q", "--dest-compress-format", "gzip", "dir:packed", "dir:again"]);
+  expect(mediaType("again")).toEndWith("tar+gzip");
 });

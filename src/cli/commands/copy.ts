@@ -1,4 +1,5 @@
 /** devbox copy: an image from any place to any other, past the store. */
+import { accessOptions, destinationAccessOptions, readAccess, sourceAccessOptions } from "../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
 import { copyOptions, readCopyOptions } from "../copy-flags.ts";
 import { openContext } from "../ui/context.ts";
@@ -14,18 +15,9 @@ export default defineCommand({
     },
     destination: { type: "positional", description: "Any of the same" },
     ...copyOptions,
-    "src-tls-verify": {
-      type: "boolean",
-      default: true,
-      description: "Verify certificates of the source, and speak https with all but loopback",
-      negativeDescription: "Accept any certificate of the source, and plain http",
-    },
-    "dest-tls-verify": {
-      type: "boolean",
-      default: true,
-      description: "As --src-tls-verify, of the destination",
-      negativeDescription: "Accept any certificate of the destination, and plain http",
-    },
+    ...sourceAccessOptions,
+    ...destinationAccessOptions,
+    authfile: accessOptions.authfile,
     ...progressOptions,
     verbose: { ...progressOptions.verbose, alias: "v" },
     ...jsonOption,
@@ -54,8 +46,16 @@ export default defineCommand({
     const [from, to] = [readName(values.source, context.env), readName(values.destination, context.env)];
     const options = {
       ...(await readCopyOptions(values)),
-      sourceTlsVerify: values["src-tls-verify"],
-      destinationTlsVerify: values["dest-tls-verify"],
+      sourceAccess: await readAccess({
+        tlsVerify: values["src-tls-verify"],
+        creds: values["src-creds"],
+        authFile: values["src-authfile"] ?? values.authfile,
+      }),
+      destinationAccess: await readAccess({
+        tlsVerify: values["dest-tls-verify"],
+        creds: values["dest-creds"],
+        authFile: values["dest-authfile"] ?? values.authfile,
+      }),
     };
     const copied = await copyBetween(context, openStore(context.env), from, to, options);
     const { digest, mediaType, size } = copied;

@@ -1,4 +1,5 @@
 /** devbox pull: images from a registry or an archive into the store, ready to run. */
+import { accessOptions, readOneAccess } from "../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
@@ -22,12 +23,7 @@ export default defineCommand({
       type: "boolean",
       description: "Bring every platform of an index, to be pushed on; layers are applied of this machine's",
     },
-    "tls-verify": {
-      type: "boolean",
-      default: true,
-      description: "Verify certificates, and speak https with all but loopback",
-      negativeDescription: "Accept any certificate, and plain http",
-    },
+    ...accessOptions,
     ...progressOptions,
     verbose: { ...progressOptions.verbose, alias: "v" },
     ...jsonOption,
@@ -47,6 +43,7 @@ export default defineCommand({
     const { parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
+    const access = await readOneAccess(values);
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
     // All are read before the first is pulled: a slip in the last one is not found out after minutes.
     const references = values.image.map((text) => readName(text, context.env));
@@ -54,7 +51,7 @@ export default defineCommand({
     const readFacts = async () => (await import("../../host/read-facts.ts")).readHostFacts(context.env);
     let isAnyNew = false;
     for (const reference of references) {
-      const options = { platform, allPlatforms: values["all-platforms"] ?? false, tlsVerify: values["tls-verify"] };
+      const options = { platform, allPlatforms: values["all-platforms"] ?? false, ...access };
       const { image, isNew } = await pull(context, store, readFacts, reference, options);
       const name = formatReference(reference);
       isAnyNew ||= isNew;

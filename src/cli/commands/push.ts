@@ -1,4 +1,5 @@
 /** devbox push: an image of the store to a registry, or into files. */
+import { accessOptions, readOneAccess } from "../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
 import { copyOptions, readCopyOptions } from "../copy-flags.ts";
 import { openContext } from "../ui/context.ts";
@@ -14,12 +15,7 @@ export default defineCommand({
       description: "Name there, or files such as oci:DIR; default: where its own name leads",
     },
     ...copyOptions,
-    "tls-verify": {
-      type: "boolean",
-      default: true,
-      description: "Verify certificates, and speak https with all but loopback",
-      negativeDescription: "Accept any certificate, and plain http",
-    },
+    ...accessOptions,
     ...progressOptions,
     verbose: { ...progressOptions.verbose, alias: "v" },
     ...jsonOption,
@@ -44,7 +40,7 @@ export default defineCommand({
     const { writeDigest } = await import("../../image/write-file.ts");
     const { familiarName, formatReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
-    const options = { ...(await readCopyOptions(values)), tlsVerify: values["tls-verify"] };
+    const options = { ...(await readCopyOptions(values)), ...(await readOneAccess(values)) };
     const target = values.destination === undefined ? undefined : readName(values.destination, context.env);
     const pushed = await pushImage(context, openStore(context.env), values.image, target, options);
     const { destination, digest, mediaType, size } = pushed;

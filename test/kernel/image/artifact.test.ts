@@ -189,7 +189,7 @@ describe("beside an image", () => {
     subject: undefined,
     annotations: {},
     tagged: true,
-    tlsVerify: true,
+    access: { tlsVerify: true },
   };
   const variants: readonly (readonly [string, SpecRegistryOptions])[] = [
     ["with the referrers API", {}],

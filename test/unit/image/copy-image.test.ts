@@ -35,7 +35,7 @@ const plain: CopyOptions = {
   names: [],
   preserveDigests: false,
 };
-const between = { ...plain, sourceTlsVerify: true, destinationTlsVerify: true };
+const between = { ...plain, sourceAccess: { tlsVerify: true }, destinationAccess: { tlsVerify: true } };
 const copyTo = async (source: ImageSource, reference: string, options: Partial<CopyOptions> = {}) => {
   await using destination = await openDestination(context, parseReference(reference), { tlsVerify: true });
   const copied = await copyImage(context, store, source, destination, { ...plain, ...options });

@@ -71,7 +71,7 @@ describe("which file", () => {
   test("but not where $REGISTRY_AUTH_FILE names it", async () => {
     const missing = join(home, "missing.json");
     const error = await failureOf(findCredentials(context({ REGISTRY_AUTH_FILE: missing }), "a.example", "x"));
-    expect([error.code, error.because]).toEqual(["BAD_CONFIG", `there is no ${missing}`]);
+    expect([error.code, error.step]).toEqual(["BAD_CONFIG", `read the credentials file ${missing}`]);
     const broken = write(join(home, "broken.json"), "{");
     const other = await failureOf(findCredentials(context({ REGISTRY_AUTH_FILE: broken }), "a.example", "x"));
     expect(other.code).toBe("BAD_CONFIG");

@@ -6,15 +6,6 @@ import { formatReference, type Reference, type RegistryReference } from "../../.
 import type { ArgumentDefs } from "../../command.ts";
 import { badFlag } from "../../run-values.ts";
 
-export const tlsVerifyOption = {
-  "tls-verify": {
-    type: "boolean",
-    default: true,
-    description: "Verify certificates, and speak https with all but loopback",
-    negativeDescription: "Accept any certificate, and plain http",
-  },
-} as const satisfies ArgumentDefs;
-
 export const platformOption = {
   platform: {
     type: "string",

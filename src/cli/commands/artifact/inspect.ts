@@ -1,8 +1,9 @@
 /** devbox artifact inspect: the manifest that a name stands for. */
+import { accessOptions, readOneAccess } from "../../access-flags.ts";
 import { defineCommand, everyCommand } from "../../command.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeBytes, writeOut } from "../../ui/output.ts";
-import { platformOption, tlsVerifyOption } from "./flags.ts";
+import { platformOption } from "./flags.ts";
 
 export default defineCommand({
   meta: { name: "artifact inspect", description: "Print the manifest of an artifact" },
@@ -10,7 +11,7 @@ export default defineCommand({
     reference: { type: "positional", description: "Such as ghcr.io/owner/name:1, oci:DIR or oci-archive:FILE" },
     raw: { type: "boolean", description: "Its bytes as they are: their sha256 is its digest" },
     ...platformOption,
-    ...tlsVerifyOption,
+    ...accessOptions,
     ...everyCommand,
   },
   examples: [["devbox artifact inspect ghcr.io/devcontainers/features/go:1", "config, layers, annotations"]],
@@ -22,7 +23,7 @@ export default defineCommand({
     const { parsePlatform } = await import("../../../oci/platform.ts");
     const { openStore } = await import("../../../store/open.ts");
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
-    const options = { platform, tlsVerify: values["tls-verify"] };
+    const options = { platform, ...(await readOneAccess(values)) };
     const reference = readName(values.reference, context.env);
     const { bytes } = await fetchDocument(context, openStore(context.env), reference, options);
     if (values.raw) writeBytes(1, bytes);

@@ -1,18 +1,19 @@
 /** devbox artifact ls: what refers to an image. */
 import type { Descriptor } from "../../../oci/descriptor.ts";
+import { accessOptions, readOneAccess } from "../../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption } from "../../command.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
 import { type Column, renderTable } from "../../ui/table.ts";
 import { formatAge, formatBytes } from "../../ui/units.ts";
-import { parseMediaType, requireRegistry, tlsVerifyOption } from "./flags.ts";
+import { parseMediaType, requireRegistry } from "./flags.ts";
 
 export default defineCommand({
   meta: { name: "artifact ls", description: "List what belongs to an image: signatures, lists of contents, …" },
   args: {
     reference: { type: "positional", description: "An image of a registry, by tag or digest" },
     "artifact-type": { type: "string", valueHint: "MEDIATYPE", description: "Only artifacts of this type" },
-    ...tlsVerifyOption,
+    ...accessOptions,
     ...jsonOption,
     ...everyCommand,
   },
@@ -33,7 +34,7 @@ export default defineCommand({
     );
     const { subject, referrers } = await listReferrers(context, reference, {
       artifactType: type === undefined ? undefined : parseMediaType("--artifact-type", type),
-      tlsVerify: values["tls-verify"],
+      ...(await readOneAccess(values)),
     });
     if (values.json) {
       writeOut(`${JSON.stringify({ subject, referrers })}\n`);

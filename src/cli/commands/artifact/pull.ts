@@ -1,8 +1,9 @@
 /** devbox artifact pull: the files of an artifact into a directory. */
+import { accessOptions, readOneAccess } from "../../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../../command.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
-import { platformOption, tlsVerifyOption } from "./flags.ts";
+import { platformOption } from "./flags.ts";
 
 export default defineCommand({
   meta: { name: "artifact pull", description: "Write the files of an artifact into a directory" },
@@ -21,7 +22,7 @@ export default defineCommand({
     },
     force: { type: "boolean", description: "Replace files of the same names" },
     ...platformOption,
-    ...tlsVerifyOption,
+    ...accessOptions,
     ...progressOptions,
     verbose: { ...progressOptions.verbose, alias: "v" },
     ...jsonOption,
@@ -47,7 +48,7 @@ export default defineCommand({
     const { openStore } = await import("../../../store/open.ts");
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
     const reference = readName(values.reference, context.env);
-    const options = { platform, tlsVerify: values["tls-verify"] };
+    const options = { platform, ...(await readOneAccess(values)) };
     await using artifact = await fetchArtifact(context, openStore(context.env), reference, options);
     await placeFiles(context, artifact, { directory: resolve(values.output), force: values.force === true });
     const written = artifact.files.map((file) => ({ ...file, path: join(values.output, file.path) }));

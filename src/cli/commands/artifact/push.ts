@@ -1,10 +1,11 @@
 /** devbox artifact push: files of this machine into a registry. */
 import { DevboxError } from "../../../core/errors.ts";
+import { accessOptions, readOneAccess } from "../../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../../command.ts";
 import { parsePairs } from "../../run-values.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
-import { hasTagOrDigest, parseFile, parseMediaType, requireRegistry, tlsVerifyOption } from "./flags.ts";
+import { hasTagOrDigest, parseFile, parseMediaType, requireRegistry } from "./flags.ts";
 
 const anyContent = "application/octet-stream";
 
@@ -39,7 +40,7 @@ export default defineCommand({
       description: "Annotation of the manifest",
     },
     digestfile: { type: "string", valueHint: "FILE", completes: "files", description: "Write the digest there, too" },
-    ...tlsVerifyOption,
+    ...accessOptions,
     ...progressOptions,
     verbose: { ...progressOptions.verbose, alias: "v" },
     ...jsonOption,
@@ -80,7 +81,7 @@ export default defineCommand({
       subject: subject === undefined ? undefined : requireRegistry(readName(subject, context.env), step),
       annotations: parsePairs("--annotation", values.annotation, "org.example.build=7"),
       tagged: subject === undefined || hasTagOrDigest(values.reference),
-      tlsVerify: values["tls-verify"],
+      access: await readOneAccess(values),
     });
     const { digest, size } = artifact.descriptor;
     if (digestfile !== undefined) await writeDigest(digestfile, digest);
