@@ -32,6 +32,7 @@ const alsoAsRoot: Readonly<Record<Suite, readonly string[] | undefined>> = {
     "test/e2e/oci-",
     "test/e2e/network",
     "test/e2e/pull",
+    "test/e2e/image-spec",
     "test/e2e/import",
     "test/e2e/cp",
     "test/e2e/volumes",

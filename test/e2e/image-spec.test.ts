@@ -200,7 +200,13 @@ describe("layers that are made", () => {
   });
 });
 
-test("equal in another store, whoever asks, and packed with other numbers of threads", async () => {
+test("equal everywhere: the archive of these changes is this one, as an ordinary user and as root", () => {
+  const { document, blob } = manifestOf(home, "made:committed");
+  const { rootfs } = JSON.parse(blob(document.config.digest).toString());
+  expect(rootfs.diff_ids.at(-1)).toBe("sha256:86cc8669bb2a5967db0f31e6648752fdd772a1d0e8e9f7b8cee0f8eea45f0a3a");
+});
+
+test("equal in another store, and packed with another number of threads", async () => {
   await using other = openHome();
   for (const name of ["busybox", "configured"]) await other.ok(["pull", "-q", imageName(name)]);
   await makeImages(other);
