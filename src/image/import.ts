@@ -65,9 +65,10 @@ export async function importImage(
   });
 }
 
-/** What the worker says of a layer, in words for who has made it. */
+/** What the worker says of a layer, in words for who has made it; what cannot be unpacked says so itself. */
 function explain(error: unknown, label: string): unknown {
   if (!(error instanceof DevboxError) || !["LAYER_INVALID", "LAYER_TRUNCATED"].includes(error.code)) return error;
+  if (!error.step.includes(`the layer of ${label}`)) return error;
   const hint = "give a whole tar archive of a root file system";
   return new DevboxError(error.code, { step: `import ${label}`, cause: error, hint });
 }

@@ -113,6 +113,13 @@ test("what cannot be, in words; nothing is left", async () => {
     hint: give a whole tar archive of a root file system
     "
   `);
+  writeFileSync(at("root.tar.xz"), Buffer.from("\xfd7zXZ\0 and more", "latin1"));
+  expect(await said("root.tar.xz")).toMatchInlineSnapshot(`
+    "125 error: read root.tar.xz
+      because: it is packed with xz; devbox reads gzip and zstd
+    hint: unpack it first: xz -dc FILE
+    "
+  `);
   expect(await said("-c", "CND x", "root.tar")).toMatchInlineSnapshot(`
     "125 error: read --change "CND x"
       because: it begins with none of the instructions CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR

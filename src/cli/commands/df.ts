@@ -31,10 +31,10 @@ export default defineCommand({
     const readFacts = async () => (await import("../../host/read-facts.ts")).readHostFacts(context.env);
     const usage = await diskUsage(context, openStore(context.env), readFacts);
     const { shared } = usage;
+    const files = shared.files === 1 ? "1 file" : `${shared.files} files`;
+    const less = decimalSize(shared.savedBytes);
     const saved =
-      shared.savedBytes === 0
-        ? ""
-        : `\nLayers share ${shared.files} files, and so take ${decimalSize(shared.savedBytes)} less than their sizes say.\n`;
+      shared.savedBytes === 0 ? "" : `\nLayers share ${files}, and so take ${less} less than their sizes say.\n`;
     if (values.json) writeOut(`${JSON.stringify(usage)}\n`);
     else if (values.format !== undefined) writeOut(renderList(totalShape, values.format, totalRows(usage)));
     else if (values.verbose) {
