@@ -1,5 +1,6 @@
-/** Flags about how a registry is spoken to, and as whom; docker's, podman's and skopeo's. */
+/** Which registry is meant, how it is spoken to, and as whom; flags of docker's, podman's and skopeo's. */
 import { DevboxError } from "../core/errors.ts";
+import { formatReference, type Reference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryAccess } from "../registry/access.ts";
 import type { ArgumentDefs } from "./command.ts";
 
@@ -80,4 +81,11 @@ export function readOneAccess(values: {
   readonly authfile: string | undefined;
 }): Promise<RegistryAccess> {
   return readAccess({ tlsVerify: values["tls-verify"], creds: values.creds, authFile: values.authfile });
+}
+
+/** @throws DevboxError USAGE for files and directories */
+export function requireRegistry(reference: Reference, step: string): RegistryReference {
+  if (reference.kind === "registry") return reference;
+  const because = `${formatReference(reference)} is no name of a registry`;
+  throw new DevboxError("USAGE", { step, because, hint: "for example ghcr.io/owner/name:1" });
 }

@@ -65,11 +65,14 @@ async function commandNamed(name: string): Promise<Command> {
   const command = await loadCommand(name);
   if (command !== undefined) return command;
   const { nearest } = await import("../core/nearest.ts");
+  const { otherWay } = await import("./other-words.ts");
   const suggestion = nearest(name, Object.keys(catalogue));
+  const nearestHint =
+    suggestion === undefined ? "see: devbox --help" : `did you mean devbox ${suggestion}? see: devbox --help`;
   const what = name.startsWith("-") ? `unknown option ${name}` : `unknown command ${JSON.stringify(name)}`;
   throw new DevboxError("USAGE", {
     step: `devbox: ${what}`,
-    hint: suggestion === undefined ? "see: devbox --help" : `did you mean devbox ${suggestion}? see: devbox --help`,
+    hint: otherWay(name) ?? nearestHint,
   });
 }
 

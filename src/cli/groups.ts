@@ -2,6 +2,7 @@
 import { DevboxError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Command } from "./command.ts";
+import { otherWay } from "./other-words.ts";
 
 /** What docker and podman take for the same word: they stand in no help. */
 const synonyms: Readonly<Record<string, string>> = { list: "ls", ps: "ls", remove: "rm" };
@@ -14,9 +15,11 @@ export async function chooseSubcommand({ meta, subcommands = {} }: Command, word
   if (load !== undefined) return (await load()).default;
   const names = Object.keys(subcommands);
   const found = nearest(word, names);
+  const nearestHint =
+    found === undefined ? `there are ${names.join(", ")};` : `did you mean devbox ${meta.name} ${found}?`;
   throw new DevboxError("USAGE", {
     step: `devbox ${meta.name}: unknown command ${JSON.stringify(word)}`,
-    hint: `${found === undefined ? `there are ${names.join(", ")};` : `did you mean devbox ${meta.name} ${found}?`} see: devbox ${meta.name} --help`,
+    hint: otherWay(word) ?? `${nearestHint} see: devbox ${meta.name} --help`,
   });
 }
 

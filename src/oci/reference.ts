@@ -40,6 +40,8 @@ const registryPattern = new RegExp(`^(?:${hostLabel}(?:\\.${hostLabel})*|\\[[a-f
 const repositoryPart = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
 const repositoryPattern = new RegExp(`^${repositoryPart}(?:/${repositoryPart})*$`);
 const transportPattern = /^(oci|oci-archive|docker-archive|dir):(.*)$/s;
+/** Of containers-transports(5), what is read by others alone; nobody calls an image so. */
+const foreignTransportPattern = /^(containers-storage|docker-daemon|ostree|sif|tarball):/;
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** @throws BAD_REFERENCE with the part that is wrong and why. */
@@ -47,9 +49,19 @@ export function parseReference(text: string): Reference {
   const fail = (because: string): never => {
     throw new DevboxError("BAD_REFERENCE", { step: `read image reference ${JSON.stringify(text)}`, because });
   };
+  const foreign = foreignTransportPattern.exec(text)?.[0];
+  if (foreign !== undefined) throw foreignTransport(text, foreign);
   const transport = transportPattern.exec(text);
   if (transport !== null) return parseFileReference(transport[1] ?? "", transport[2] ?? "", fail);
   return parseRegistryReference(text.startsWith("docker://") ? text.slice("docker://".length) : text, fail);
+}
+
+function foreignTransport(text: string, transport: string): DevboxError {
+  return new DevboxError("BAD_REFERENCE", {
+    step: `read image reference ${JSON.stringify(text)}`,
+    because: `devbox does not read what ${transport} names`,
+    hint: "let its owner write an archive: docker save IMAGE | devbox load, or podman save IMAGE | devbox load",
+  });
 }
 
 type Fail = (because: string) => never;
@@ -143,7 +155,8 @@ export function familiarRepository({ registry, repository }: RegistryReference):
   const official = repository.startsWith(OFFICIAL) ? repository.slice(OFFICIAL.length) : undefined;
   if (official !== undefined && !official.includes("/")) {
     // `oci:latest` alone would be a layout in the directory `latest`.
-    return transportPattern.test(`${official}:`) ? repository : official;
+    const isTransport = transportPattern.test(`${official}:`) || foreignTransportPattern.test(`${official}:`);
+    return isTransport ? repository : official;
   }
   // docker.io/foo.bar/x without its host would name the host foo.bar.
   return looksLikeHost(repository.slice(0, repository.indexOf("/"))) ? `${registry}/${repository}` : repository;

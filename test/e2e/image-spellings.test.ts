@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { $ } from "bun";
 import { openHome } from "../helpers/devbox.ts";
 import { devboxBinary, imageName } from "../helpers/given.ts";
 import { type RunningRegistry, startRegistry } from "../helpers/registry.ts";
@@ -113,4 +114,60 @@ test("podman's and skopeo's words for how layers are packed", async () => {
   expect(mediaType("packed")).toEndWith("tar+zstd");
   await home.ok(["copy", "-q", "--dest-compress-format", "gzip", "dir:packed", "dir:again"]);
   expect(mediaType("again")).toEndWith("tar+gzip");
+});
+
+test("an image in its registry, as skopeo shows it, and its documents, of which no layer is pulled", async () => {
+  const name = `docker://${imageName("platforms")}`;
+  const shown = JSON.parse(await home.ok(["image", "inspect", name]));
+  const skopeo = JSON.parse(await $`skopeo inspect --tls-verify=false ${name}`.text());
+  expect(shown).toMatchObject(skopeo);
+  for (const flags of [["--raw"], ["--raw", "--config"]]) {
+    const raw = await $`skopeo inspect --tls-verify=false ${flags} ${name}`.text();
+    expect(await home.ok(["image", "inspect", ...flags, name])).toBe(raw);
+  }
+  expect(await home.ok(["image", "inspect", "-n", "-f", "{{.Os}} {{len .RepoTags}}", name])).toBe("linux 0\n");
+  const raw = await home.ok(["image", "inspect", "--raw", "app:1"]);
+  await home.ok(["push", "-q", "app:1", "oci:here"]);
+  expect(await home.ok(["image", "inspect", "--raw", "oci:here"])).toBe(raw);
+  expect(await home.ok(["images", "-q", imageName("platforms")])).toBe("");
+});
+
+test("the tags of a repository", async () => {
+  const name = imageName("busybox");
+  expect(await home.ok(["image", "tags", name])).toBe("latest\n");
+  const skopeo = JSON.parse(
+    await $`skopeo list-tags --tls-verify=false docker://${name.replace(/:latest$/, "")}`.text(),
+  );
+  expect(JSON.parse(await home.ok(["image", "tags", "--json", `docker://${name}`]))).toEqual(skopeo);
+});
+
+test("rmi does what can be done, and tells of the rest; image exists", async () => {
+  await home.ok(["tag", "app:1", "one", "two"]);
+  const { stdout, stderr, exitCode } = await home.run(["rmi", "one", "none", "two", "nil"]);
+  expect([stdout, exitCode]).toEqual([
+    "untagged: docker.io/library/one:latest\nuntagged: docker.io/library/two:latest\n",
+    1,
+  ]);
+  expect(stderr).toContain("error: find the image none\n");
+  expect(stderr).toContain("also failed: find the image nil: it is not here\n");
+  expect(await home.run(["rmi", "-f", "none"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await home.run(["image", "exists", "app:1"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await home.run(["image", "exists", "one"])).toEqual({ stdout: "", stderr: "", exitCode: 1 });
+});
+
+test("tables and diffs as docker and podman print them", async () => {
+  const [heading, line] = (await home.ok(["image", "ls", "app"])).split("\n");
+  expect(heading).toBe("REPOSITORY   TAG       IMAGE ID       CREATED       SIZE");
+  expect(line).toMatch(/^app {10}1 {9}[0-9a-f]{12} {3}\d+ years ago {3}[\d.]+MB$/);
+  expect(JSON.parse(await home.ok(["container", "diff", "--format", "json", "web"]))).toEqual({ added: ["/new"] });
+});
+
+test("container and system are groups of the same commands", async () => {
+  expect(await home.ok(["container", "ls", "-a", "--format={{.Names}}"])).toBe("web\n");
+  expect(await home.ok(["container", "run", "--network=none", "app:1", "echo", "hi"])).toBe("hi\n");
+  expect(await home.ok(["system", "df"])).toStartWith("TYPE ");
+  const id = await home.ok(["container", "create", "--name", "gone", "--label", "x", "app:1"]);
+  expect(id).toMatch(/^[0-9a-f]{64}\n$/);
+  expect(await home.ok(["container", "prune", "-f", "--filter", "label=x"])).toBe("gone\n");
+  expect(await home.ok(["ps", "-a", "--format", "{{.Names}}"])).toBe("web\n");
 });

@@ -15,6 +15,7 @@ export default defineGroup("container", "Commands on boxes, as docker groups the
   ls: () => import("./ps.ts"),
   pause: () => import("./pause.ts"),
   port: () => import("./port.ts"),
+  prune: () => import("./container/prune.ts"),
   rename: () => import("./rename.ts"),
   restart: () => import("./restart.ts"),
   rm: () => import("./rm.ts"),

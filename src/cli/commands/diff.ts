@@ -8,6 +8,7 @@ export default defineCommand({
   meta: { name: "diff", description: "List what a box has changed in the files of its image" },
   args: {
     box: { type: "positional", description: "Its name, or the beginning of its id" },
+    format: { type: "enum", options: ["json"], description: "json: one object, as podman prints it" },
     ...jsonOption,
     ...everyCommand,
   },
@@ -21,7 +22,17 @@ export default defineCommand({
     const { boxChanges } = await import("../../box/diff.ts");
     const changes = (await boxChanges(context, values.box)).map(({ kind, path }) => ({ path: byteText(path), kind }));
     if (values.json) writeOut(`${JSON.stringify(changes)}\n`);
+    else if (values.format === "json") writeOut(`${JSON.stringify(byKind(changes), undefined, 2)}\n`);
     else writeOut(changes.map(({ kind, path }) => `${kind} ${path}\n`).join(""));
     return 0;
   },
 });
+
+/** podman-diff(1): a kind that has none is left out. */
+function byKind(changes: readonly { readonly path: string; readonly kind: "A" | "C" | "D" }[]) {
+  const pathsOf = (wanted: string) => {
+    const paths = changes.filter(({ kind }) => kind === wanted).map(({ path }) => path);
+    return paths.length === 0 ? undefined : paths;
+  };
+  return { changed: pathsOf("C"), added: pathsOf("A"), deleted: pathsOf("D") };
+}

@@ -3,8 +3,10 @@ import { defineGroup } from "../subcommands.ts";
 
 export default defineGroup("image", "List, show, verify and remove images", {
   ls: () => import("./images.ts"),
+  exists: () => import("./image/exists.ts"),
   inspect: () => import("./image/inspect.ts"),
   history: () => import("./history.ts"),
+  tags: () => import("./image/tags.ts"),
   tree: () => import("./image/tree.ts"),
   verify: () => import("./image/verify.ts"),
   rm: () => import("./rmi.ts"),

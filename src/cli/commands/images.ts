@@ -6,8 +6,6 @@ import { renderList } from "../format/list.ts";
 import { fittingImages, imageFilterKeys, imageShape, shortId } from "../format/shapes/image.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
-import { type Column, renderTable } from "../ui/table.ts";
-import { formatAge, formatBytes } from "../ui/units.ts";
 
 export default defineCommand({
   meta: { name: "images", description: "List the images in the store" },
@@ -47,9 +45,7 @@ export default defineCommand({
     const images = fittingImages(filters, listImages(context, openStore(context.env)), values.reference, now);
     if (values.json) writeOut(`${JSON.stringify(images)}\n`);
     else if (values.quiet) writeOut(idLines(images, full));
-    else if (values.format !== undefined) {
-      writeOut(renderList(imageShape(now, full, digests), values.format, images));
-    } else writeOut(renderImages(images, { now, full, digests }));
+    else writeOut(renderList(imageShape(now, full, digests), values.format, images));
     return 0;
   },
 });
@@ -57,31 +53,4 @@ export default defineCommand({
 /** An image with several names once, so that the list can be handed to `rmi`. */
 function idLines(images: readonly ImageSummary[], full: boolean): string {
   return [...new Set(images.map((image) => `${shortId(image, full)}\n`))].join("");
-}
-
-interface Words {
-  readonly now: Date;
-  readonly full: boolean;
-  readonly digests: boolean;
-}
-
-export function renderImages(images: readonly ImageSummary[], { now, full, digests }: Words): string {
-  const column: Column<ImageSummary> = { title: "DIGEST", cell: ({ digest }) => digest };
-  return renderTable(
-    [
-      { title: "REPOSITORY", cell: ({ repository }) => repository ?? "<none>" },
-      { title: "TAG", cell: ({ tag }) => tag ?? "<none>" },
-      ...(digests ? [column] : []),
-      { title: "IMAGE ID", cell: (image) => shortId(image, full) },
-      { title: "CREATED", cell: ({ created }) => ageOf(created, now) },
-      { title: "SIZE", cell: ({ sizeBytes }) => formatBytes(sizeBytes), align: "right" },
-    ],
-    images,
-  );
-}
-
-/** Images say what they like, or nothing. */
-function ageOf(created: string | undefined, now: Date): string {
-  const date = new Date(created ?? "");
-  return Number.isNaN(date.getTime()) ? "unknown" : formatAge(date, now);
 }

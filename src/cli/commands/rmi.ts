@@ -1,5 +1,7 @@
 /** devbox rmi: take images out of the store. */
+import { DevboxError } from "../../core/errors.ts";
 import { defineCommand, everyCommand, jsonOption } from "../command.ts";
+import { forEachName } from "../each-box.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 
@@ -15,7 +17,8 @@ export default defineCommand({
     force: {
       type: "boolean",
       alias: "f",
-      description: "Also an image that boxes use (they keep its layers), or that has several names",
+      description:
+        "Also an image that boxes use (they keep its layers), or that has several names; one that is not here is no failure",
     },
     ...jsonOption,
     ...everyCommand,
@@ -31,15 +34,21 @@ export default defineCommand({
     const { openStore } = await import("../../store/open.ts");
     const store = openStore(context.env);
     const facts = readHostFacts(context.env);
-    for (const image of values.image) {
-      const removed = await removeImage(context, store, facts, image, { force: values.force ?? false });
+    const force = values.force ?? false;
+    await forEachName(values.image, async (image) => {
+      const removed = await removeImage(context, store, facts, image, { force }).catch((error: unknown) => {
+        // As docker has it, for scripts that clean up.
+        if (force && error instanceof DevboxError && error.code === "IMAGE_NOT_FOUND") return undefined;
+        throw error;
+      });
+      if (removed === undefined) return;
       const { untagged, deleted } = removed;
       const lines = [
         ...untagged.map((name) => `untagged: ${name}`),
         ...(deleted === undefined ? [] : [`deleted: ${deleted}`]),
       ];
       writeOut(values.json ? `${JSON.stringify(removed)}\n` : lines.map((line) => `${line}\n`).join(""));
-    }
+    });
     return 0;
   },
 });

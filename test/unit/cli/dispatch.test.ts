@@ -72,6 +72,11 @@ test("an unknown command", async () => {
   expect((await devbox(["constructor"])).stderr).toContain('unknown command "constructor"');
 });
 
+test("a command of docker's that is none here: what to do instead", async () => {
+  expect((await devbox(["list-tags", "x"])).stderr).toEndWith("hint: see: devbox image tags --help\n");
+  expect((await devbox(["image", "search", "x"])).stderr).toContain("devbox image tags NAME lists the tags");
+});
+
 test("an unknown option", async () => {
   expect(await devbox(["run", "--evn", "A=1", "alpine"])).toEqual({
     stdout: "",
@@ -130,7 +135,7 @@ test("an output that cannot be written is an error, and messages that cannot are
 });
 
 test("images of an empty store: the heading; as JSON: an empty list", async () => {
-  expect((await devbox(["images"])).stdout).toBe("REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\n");
+  expect((await devbox(["images"])).stdout).toBe("REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n");
   expect((await devbox(["images", "--json"])).stdout).toBe("[]\n");
 });
 

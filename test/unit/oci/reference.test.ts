@@ -58,6 +58,18 @@ describe("transports", () => {
   });
 });
 
+test("what only others read is said to be so, and an image of such a name has a longer one", () => {
+  for (const text of [
+    "docker-daemon:debian:12",
+    "containers-storage:debian",
+    "containers-storage:[overlay@/x]debian",
+  ]) {
+    expect(() => parseReference(text)).toThrow(/does not read what (docker-daemon|containers-storage): names/);
+  }
+  const reference = parseReference("docker.io/library/docker-daemon:1");
+  expect(parseReference(familiarName(reference))).toEqual(reference);
+});
+
 describe("what is wrong is said", () => {
   test.each([
     ["", "empty"],

@@ -1,8 +1,6 @@
 /** What the commands of the group share: their flags, and how their words are read. */
-import { DevboxError } from "../../../core/errors.ts";
 import type { FileToPush } from "../../../image/artifact-push.ts";
 import { isMediaType } from "../../../oci/artifact.ts";
-import { formatReference, type Reference, type RegistryReference } from "../../../oci/reference.ts";
 import type { ArgumentDefs } from "../../command.ts";
 import { badFlag } from "../../run-values.ts";
 
@@ -14,13 +12,6 @@ export const platformOption = {
     description: "Of those that the name stands for",
   },
 } as const satisfies ArgumentDefs;
-
-/** @throws DevboxError USAGE for files and directories */
-export function requireRegistry(reference: Reference, step: string): RegistryReference {
-  if (reference.kind === "registry") return reference;
-  const because = `${formatReference(reference)} is no name of a registry`;
-  throw new DevboxError("USAGE", { step, because, hint: "for example ghcr.io/owner/name:1" });
-}
 
 /**
  * Was a tag or a digest written, or is `latest` only what a name without one means? What stands behind the last slash tells

@@ -1,12 +1,12 @@
 /** devbox artifact ls: what refers to an image. */
 import type { Descriptor } from "../../../oci/descriptor.ts";
-import { accessOptions, readOneAccess } from "../../access-flags.ts";
+import { accessOptions, readOneAccess, requireRegistry } from "../../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption } from "../../command.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
 import { type Column, renderTable } from "../../ui/table.ts";
 import { formatAge, formatBytes } from "../../ui/units.ts";
-import { parseMediaType, requireRegistry } from "./flags.ts";
+import { parseMediaType } from "./flags.ts";
 
 export default defineCommand({
   meta: { name: "artifact ls", description: "List what belongs to an image: signatures, lists of contents, …" },

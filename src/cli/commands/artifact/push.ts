@@ -1,11 +1,11 @@
 /** devbox artifact push: files of this machine into a registry. */
 import { DevboxError } from "../../../core/errors.ts";
-import { accessOptions, readOneAccess } from "../../access-flags.ts";
+import { accessOptions, readOneAccess, requireRegistry } from "../../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../../command.ts";
 import { parsePairs } from "../../run-values.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
-import { hasTagOrDigest, parseFile, parseMediaType, requireRegistry } from "./flags.ts";
+import { hasTagOrDigest, parseFile, parseMediaType } from "./flags.ts";
 
 const anyContent = "application/octet-stream";
 

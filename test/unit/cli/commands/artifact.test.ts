@@ -1,10 +1,6 @@
 import { expect, test } from "bun:test";
-import {
-  hasTagOrDigest,
-  parseFile,
-  parseMediaType,
-  requireRegistry,
-} from "../../../../src/cli/commands/artifact/flags.ts";
+import { requireRegistry } from "../../../../src/cli/access-flags.ts";
+import { hasTagOrDigest, parseFile, parseMediaType } from "../../../../src/cli/commands/artifact/flags.ts";
 import { parseReference } from "../../../../src/oci/reference.ts";
 import { failureOf } from "../../../helpers/failure.ts";
 

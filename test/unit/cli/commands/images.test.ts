@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { renderImages } from "../../../../src/cli/commands/images.ts";
+import { renderList } from "../../../../src/cli/format/list.ts";
+import { imageShape } from "../../../../src/cli/format/shapes/image.ts";
 import type { ImageSummary } from "../../../../src/image/list.ts";
 
 const image: ImageSummary = {
@@ -23,14 +24,14 @@ test("a line an image", () => {
     created: "yesterday",
     sizeBytes: 0,
   };
-  expect(renderImages([image, nameless], { now, full: false, digests: false })).toMatchInlineSnapshot(`
-    "REPOSITORY   TAG      IMAGE ID       CREATED         SIZE
-    debian       12       0123456789ab   2 weeks ago   116 MB
-    <none>       <none>   0123456789ab   unknown          0 B
+  expect(renderList(imageShape(now, false, false), undefined, [image, nameless])).toMatchInlineSnapshot(`
+    "REPOSITORY   TAG       IMAGE ID       CREATED       SIZE
+    debian       12        0123456789ab   2 weeks ago   116MB
+    <none>       <none>    0123456789ab   unknown       0B
     "
   `);
 });
 
 test("ids in full", () => {
-  expect(renderImages([image], { now, full: true, digests: false })).toContain(image.id);
+  expect(renderList(imageShape(now, true, false), undefined, [image])).toContain(image.id);
 });
