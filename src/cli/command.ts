@@ -13,7 +13,7 @@ interface InHelp {
   /** Accepted, but not shown. */
   readonly hidden?: true;
   /** What shells offer for its value; an `enum` offers its options. Default: nothing. */
-  readonly completes?: "files" | "images" | readonly string[];
+  readonly completes?: "boxes" | "files" | "images" | readonly string[];
 }
 
 export type FlagDef = BooleanArgDef & InHelp & { type: "boolean" };

@@ -1,6 +1,14 @@
 /** Completion for bash (bash(1) "Programmable Completion"): one function, with a case for each command. */
 import type { Command, OptionDef } from "./command.ts";
-import { imageNames, type Offer, offerOf, placesOf, positionalOffer, visibleOptions } from "./completion-offers.ts";
+import {
+  boxNames,
+  imageNames,
+  type Offer,
+  offerOf,
+  placesOf,
+  positionalOffer,
+  visibleOptions,
+} from "./completion-offers.ts";
 import type { LoadedGroup } from "./groups.ts";
 
 export function bashScript(commands: readonly Command[], groups: readonly LoadedGroup[]): string {
@@ -29,6 +37,8 @@ complete -o default -F _devbox devbox
 
 /** The functions see the variables of their caller, as bash has it. */
 const helpers = `_devbox_offer() { COMPREPLY=($(compgen -W "$1" -- "$word")); }
+
+_devbox_boxes() { _devbox_offer "$(${boxNames})"; }
 
 # The name of an image may hold colons, at which bash splits words: what stands before the last one is there already.
 _devbox_images() {
@@ -96,5 +106,6 @@ function valueCase([name, def]: readonly [string, OptionDef]): string {
 function offer(what: Offer): string {
   if (what === "files") return 'COMPREPLY=($(compgen -f -- "$word"))';
   if (what === "images") return "_devbox_images";
+  if (what === "boxes") return "_devbox_boxes";
   return what.length === 0 ? "compopt +o default 2>/dev/null" : `_devbox_offer "${what.join(" ")}"`;
 }

@@ -1,6 +1,14 @@
 /** Completion for fish: a line for each command, option and kind of word. */
 import type { Command } from "./command.ts";
-import { imageNames, type Offer, offerOf, placesOf, positionalOffer, visibleOptions } from "./completion-offers.ts";
+import {
+  boxNames,
+  imageNames,
+  type Offer,
+  offerOf,
+  placesOf,
+  positionalOffer,
+  visibleOptions,
+} from "./completion-offers.ts";
 import type { LoadedGroup } from "./groups.ts";
 
 export function fishScript(commands: readonly Command[], groups: readonly LoadedGroup[]): string {
@@ -45,7 +53,9 @@ function commandLines(command: Command, places: readonly string[]): readonly str
 
 function argument(offer: Offer): string {
   if (offer === "files") return " -r";
-  return offer === "images" ? ` -x -a ${quote(`(${imageNames})`)}` : ` -x -a ${quote(offer.join(" "))}`;
+  if (offer === "images") return ` -x -a ${quote(`(${imageNames})`)}`;
+  if (offer === "boxes") return ` -x -a ${quote(`(${boxNames})`)}`;
+  return ` -x -a ${quote(offer.join(" "))}`;
 }
 
 /** In fish, as in sh, but a backslash escapes inside single quotes. */

@@ -32,7 +32,7 @@ export function positionalOffer({ args }: { readonly args: ArgumentDefs }): Offe
 }
 
 /** `completes` of a definition, or the options of an `enum`. */
-export type Offer = "files" | "images" | readonly string[];
+export type Offer = "boxes" | "files" | "images" | readonly string[];
 
 export function offerOf(def: OptionDef): Offer {
   return def.type === "enum" ? def.options : (def.completes ?? []);
@@ -40,3 +40,6 @@ export function offerOf(def: OptionDef): Offer {
 
 /** Names of the images in the store, one a line; nothing where there is no store. */
 export const imageNames = `devbox images 2>/dev/null | awk 'NR > 1 && $2 != "<none>" { print $1 ":" $2 }'`;
+
+/** Names of boxes, running or not. */
+export const boxNames = "devbox ps --all --format '{{.Names}}' 2>/dev/null";

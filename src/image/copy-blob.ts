@@ -1,5 +1,5 @@
 /** Blobs of a copy on their way: each once, a bounded number at a time. */
-import type { Context } from "../core/context.ts";
+import type { Context, ProgressTask } from "../core/context.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import { shortDigest } from "../oci/digest.ts";
 import { MAX_CONFIG_BYTES } from "../oci/parse-config.ts";
@@ -14,7 +14,7 @@ export interface BlobCopier {
   /** As it is. `whole`: it is small, and of an image that the source may have to make up: its config. */
   copy(descriptor: Descriptor, whole?: "whole"): Promise<Descriptor>;
   /** Made by `make` from what stands at the source under `descriptor`; `label`: of the progress. */
-  make(descriptor: Descriptor, make: (show: (phase: string) => void) => Promise<MadeBlob>): Promise<Descriptor>;
+  make(descriptor: Descriptor, make: (task: ProgressTask) => Promise<MadeBlob>): Promise<Descriptor>;
 }
 
 export interface MadeBlob extends Disposable {
@@ -57,7 +57,7 @@ export function createBlobCopier(work: BlobWork): BlobCopier {
     make: (descriptor, make) =>
       start(descriptor, async () => {
         const task = taskOf(context, descriptor);
-        using made = await make(task.phase);
+        using made = await make(task);
         task.phase("copying");
         const content = { descriptor: made.descriptor, open: made.open, ...mounts(work, made.descriptor) };
         task.done(await destination.putBlob(content, task));

@@ -22,6 +22,7 @@ import { type Copied, type CopyWork, refuseChange } from "./copy-work.ts";
 import { readFileChunks } from "./directory-tree.ts";
 import { repackLayer } from "./repack-layer.ts";
 import type { FetchedManifest } from "./source.ts";
+import { counted } from "./verified.ts";
 
 /** How a layer is to be packed; "leave": as it is; "omit": it stays where its `urls` say. */
 type LayerPlan = Compression | "leave" | "omit";
@@ -140,10 +141,11 @@ async function repack(
   if (size !== undefined) return repackedLayer(layer, form, compression, { digest: diffId, size });
   const level = options.packing?.level;
   const packing = { compression, ...(level === undefined || compression === "none" ? {} : { level }) };
-  const blob = await blobs.make(layer, async (show): Promise<MadeBlob> => {
-    show(compression === "none" ? "unpacking" : `packing with ${compression}`);
+  const blob = await blobs.make(layer, async (task): Promise<MadeBlob> => {
+    task.phase(compression === "none" ? "unpacking" : `packing with ${compression}`);
     const { stream } = await source.fetchBlob(layer, { offset: 0 });
-    const made = await repackLayer(context, store, layer, untilAborted(context.signal, stream), diffId, packing, label);
+    const read = counted(untilAborted(context.signal, stream), task.update);
+    const made = await repackLayer(context, store, layer, read, diffId, packing, label);
     return {
       descriptor: repackedLayer(layer, form, compression, made),
       open: async (offset) => ({ stream: readFileChunks(made.path, offset, `read ${label}`), offset }),

@@ -1,4 +1,5 @@
 /** The source that a reference names. Each kind is loaded when it is needed: the registry client costs milliseconds. */
+import { existsSync } from "node:fs";
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
@@ -46,11 +47,19 @@ export async function openSource(
         const { openSkopeoDirectorySource } = await import("./skopeo-directory-source.ts");
         return openSkopeoDirectorySource(openDirectoryTree(reference.path, formatReference(reference)));
       }
-      throw new DevboxError("USAGE", {
-        step: `pull ${formatReference(reference)}`,
-        because: "a directory is used where it is, there is nothing to pull",
-        hint: `run it: devbox run ${formatReference(reference)}`,
-      });
+      throw noImageDirectory(reference.path, formatReference(reference));
     }
   }
+}
+
+function noImageDirectory(path: string, label: string): DevboxError {
+  if (!existsSync(path)) {
+    const because = "there is no such directory";
+    return new DevboxError("IMAGE_NOT_FOUND", { step: `open ${label}`, because, hint: "check the path" });
+  }
+  return new DevboxError("USAGE", {
+    step: `read ${label}`,
+    because: "it is no image that skopeo has written: a root file system is used where it is",
+    hint: `run it: devbox run ${label}; or make an image of it: tar -C ${path} -c . | devbox import -`,
+  });
 }

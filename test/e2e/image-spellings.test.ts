@@ -132,6 +132,20 @@ test("an image in its registry, as skopeo shows it, and its documents, of which 
   expect(await home.ok(["images", "-q", imageName("platforms")])).toBe("");
 });
 
+test("what is no source says what to do instead", async () => {
+  for (const [words, hint] of [
+    ["import http://127.0.0.1:1/x.tar", /^hint: curl -fL http:\S+ \| devbox import - NAME$/m],
+    ["copy dir:none oci:x", /because: there is no such directory/],
+    ["copy dir:/etc oci:x", /^hint: .* tar -C \/etc -c \. \| devbox import -$/m],
+    ["copy docker-daemon:app:1 dir:x", /^hint: .* docker save IMAGE \| devbox load/m],
+    ["build .", /^hint: .*devbox commit/m],
+  ] as const) {
+    const { stderr, exitCode } = await shell(`devbox ${words}`);
+    expect([words, exitCode > 0]).toEqual([words, true]);
+    expect(stderr).toMatch(hint);
+  }
+});
+
 test("the tags of a repository", async () => {
   const name = imageName("busybox");
   expect(await home.ok(["image", "tags", name])).toBe("latest\n");

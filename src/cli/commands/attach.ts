@@ -6,7 +6,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "attach", description: "Join a box that runs in the background" },
   args: {
-    box: { type: "positional", description: "Name, or beginning of the id" },
+    box: { type: "positional", completes: "boxes", description: "Name, or beginning of the id" },
     stdin: {
       type: "boolean",
       default: true,

@@ -8,7 +8,7 @@ import { writeOut } from "../ui/output.ts";
 export default defineCommand({
   meta: { name: "commit", description: "Make an image of a box and what it has changed" },
   args: {
-    box: { type: "positional", description: "Its name, or the beginning of its id" },
+    box: { type: "positional", completes: "boxes", description: "Its name, or the beginning of its id" },
     name: { type: "positional", required: false, description: "Name of the image; default: none" },
     author: { type: "string", alias: "a", valueHint: "WHO", description: "Who has made it" },
     message: { type: "string", alias: "m", valueHint: "TEXT", description: "Comment in the history of the image" },

@@ -7,7 +7,7 @@ import { writeOut } from "../ui/output.ts";
 export default defineCommand({
   meta: { name: "diff", description: "List what a box has changed in the files of its image" },
   args: {
-    box: { type: "positional", description: "Its name, or the beginning of its id" },
+    box: { type: "positional", completes: "boxes", description: "Its name, or the beginning of its id" },
     format: { type: "enum", options: ["json"], description: "json: one object, as podman prints it" },
     ...jsonOption,
     ...everyCommand,

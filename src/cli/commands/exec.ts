@@ -11,7 +11,7 @@ import { isTerminal } from "../ui/terminal.ts";
 export default defineCommand({
   meta: { name: "exec", description: "Run a command in a box that runs" },
   args: {
-    box: { type: "positional", description: "Name, or beginning of the id" },
+    box: { type: "positional", completes: "boxes", description: "Name, or beginning of the id" },
     command: { type: "positional", variadic: true, description: "Command and its arguments" },
     interactive: { type: "boolean", alias: "i", description: "Pass stdin on (default; -i=false gives it /dev/null)" },
     tty: { type: "boolean", alias: "t", description: "Give it a terminal (default when stdin and stdout are one)" },

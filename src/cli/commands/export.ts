@@ -7,7 +7,7 @@ import { isTerminal } from "../ui/terminal.ts";
 export default defineCommand({
   meta: { name: "export", description: "Write all files of a box as a tar archive" },
   args: {
-    box: { type: "positional", description: "Its name, or the beginning of its id" },
+    box: { type: "positional", completes: "boxes", description: "Its name, or the beginning of its id" },
     output: { type: "string", alias: "o", valueHint: "FILE", completes: "files", description: "Default: stdout" },
     ...everyCommand,
   },

@@ -1,4 +1,5 @@
 /** devbox import: a tar of a root file system becomes an image. */
+import { DevboxError } from "../../core/errors.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
 import { packingOptions } from "../packing-flags.ts";
 import { openContext } from "../ui/context.ts";
@@ -58,6 +59,7 @@ export default defineCommand({
       platform: values.platform === undefined ? hostPlatform() : parsePlatform(values.platform),
       packing: parsePacking(values.compression, values.level) ?? { compression: "gzip" as const },
     };
+    if (/^https?:\/\//.test(values.file)) throw noUrl(values.file);
     const input = values.file === "-" ? { kind: "fd" as const, fd: 0 } : { kind: "file" as const, path: values.file };
     const made = await importImage(context, openStore(context.env), readHostFacts(context.env), input, options);
     const name = options.name === undefined ? undefined : formatReference(options.name);
@@ -66,3 +68,12 @@ export default defineCommand({
     return 0;
   },
 });
+
+/** docker fetches it; what is fetched by a program that is made for it says who it asked, and how it went. */
+function noUrl(url: string): DevboxError {
+  return new DevboxError("USAGE", {
+    step: `import ${url}`,
+    because: "devbox fetches images, no archives",
+    hint: `curl -fL ${url} | devbox import - NAME`,
+  });
+}

@@ -6,7 +6,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "kill", description: "Send a signal to the command of boxes" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     signal: {
       type: "string",
       alias: "s",

@@ -9,7 +9,7 @@ import { writeBytes } from "../ui/output.ts";
 export default defineCommand({
   meta: { name: "logs", description: "Print what a box in the background has printed" },
   args: {
-    box: { type: "positional", description: "Name, or beginning of the id" },
+    box: { type: "positional", completes: "boxes", description: "Name, or beginning of the id" },
     follow: { type: "boolean", alias: "f", description: "Go on until the box ends" },
     tail: { type: "string", alias: "n", valueHint: "LINES", description: "Only the last lines; all: everything" },
     since: { type: "string", valueHint: "TIME", description: "Only what came later: 10m, 2026-01-31T12:00:00Z" },

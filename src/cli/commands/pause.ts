@@ -6,7 +6,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "pause", description: "Freeze all processes of boxes" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     ...everyCommand,
   },
   examples: [["devbox pause web", "by its control group, or where it has none by SIGSTOP and SIGCONT"]],

@@ -7,7 +7,7 @@ import { writeOut } from "../ui/output.ts";
 export default defineCommand({
   meta: { name: "port", description: "Show where the ports of a box are published" },
   args: {
-    box: { type: "positional", description: "Name, or the beginning of an id" },
+    box: { type: "positional", completes: "boxes", description: "Name, or the beginning of an id" },
     port: { type: "positional", required: false, description: "PORT[/tcp|udp]: of this one alone" },
     ...everyCommand,
   },

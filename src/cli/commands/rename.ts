@@ -5,7 +5,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "rename", description: "Give a box another name" },
   args: {
-    box: { type: "positional", description: "Name, or the beginning of an id" },
+    box: { type: "positional", completes: "boxes", description: "Name, or the beginning of an id" },
     name: { type: "positional", description: "The new name" },
     ...everyCommand,
   },

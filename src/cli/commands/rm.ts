@@ -6,7 +6,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "rm", description: "Remove boxes that were kept" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     force: { type: "boolean", alias: "f", description: "End those that run; one that is not there is no failure" },
     volumes: {
       type: "boolean",

@@ -32,6 +32,12 @@ export default defineCommand({
       completes: ["linux/amd64", "linux/arm64"],
       description: "Of what was pulled with --all-platforms; default: the one that was pulled",
     },
+    "multi-image-archive": {
+      type: "boolean",
+      alias: "m",
+      hidden: true,
+      description: "For podman's scripts: several images are in one archive anyway",
+    },
     all: { type: "boolean", description: "All platforms; for oci-archive" },
     ...packingOptions,
     ...progressOptions,

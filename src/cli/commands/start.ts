@@ -9,7 +9,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "start", description: "Start boxes that do not run" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     attach: { type: "boolean", alias: "a", description: "Show what it prints, pass signals on, end as it does" },
     interactive: { type: "boolean", alias: "i", description: "Pass stdin on to a box that was made with -i" },
     ...detachKeysFlag,

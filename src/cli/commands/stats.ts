@@ -15,7 +15,13 @@ import { isTerminal } from "../ui/terminal.ts";
 export default defineCommand({
   meta: { name: "stats", description: "Show what boxes use, every second" },
   args: {
-    box: { type: "positional", required: false, variadic: true, description: "Left out: all that run" },
+    box: {
+      type: "positional",
+      required: false,
+      variadic: true,
+      completes: "boxes",
+      description: "Left out: all that run",
+    },
     all: { type: "boolean", alias: "a", description: "Also those that do not run" },
     format: { type: "string", valueHint: "FORMAT", description: "json, table TEMPLATE, or TEMPLATE" },
     "no-stream": { type: "boolean", description: "Print once and end" },

@@ -7,7 +7,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "stop", description: "Stop boxes that run" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     ...stopFlags,
     ...everyCommand,
   },

@@ -7,7 +7,7 @@ import { renderTable } from "../ui/table.ts";
 export default defineCommand({
   meta: { name: "top", description: "List the processes of a box" },
   args: {
-    box: { type: "positional", description: "Name, or the beginning of an id" },
+    box: { type: "positional", completes: "boxes", description: "Name, or the beginning of an id" },
     options: { type: "positional", required: false, variadic: true, description: "Options of ps(1), of this machine" },
     ...everyCommand,
   },

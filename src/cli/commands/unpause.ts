@@ -6,7 +6,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "unpause", description: "Let frozen boxes go on" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     ...everyCommand,
   },
   examples: [["devbox unpause web", "by its control group, or where it has none by SIGSTOP and SIGCONT"]],

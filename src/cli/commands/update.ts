@@ -9,7 +9,7 @@ import { openContext } from "../ui/context.ts";
 export default defineCommand({
   meta: { name: "update", description: "Change limits and the restart policy of boxes" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     ...restartFlag,
     ...resourceFlags,
     ...everyCommand,

@@ -6,7 +6,7 @@ import { writeOut } from "../ui/output.ts";
 export default defineCommand({
   meta: { name: "wait", description: "Wait until boxes have ended, and print their exit codes" },
   args: {
-    box: { type: "positional", variadic: true, description: "Names, or beginnings of ids" },
+    box: { type: "positional", variadic: true, completes: "boxes", description: "Names, or beginnings of ids" },
     ...everyCommand,
   },
   untilInterrupted: true,

@@ -49,6 +49,13 @@ test("images; what stands before a colon is there already", () => {
   expect(offered("devbox run 127.0.0.1:5000/w", images)).toEqual(["5000/web:v1"]);
 });
 
+test("boxes", () => {
+  for (const words of ["stop", "export", "container diff", "commit", "exec -it"]) {
+    expect(offered(`devbox ${words} we`, "'web'")).toEqual(["web"]);
+  }
+  expect(offered("devbox exec web we", "'web'")).toEqual([]);
+});
+
 test("behind the image the words are the box's", () => {
   expect(offered("devbox run alpine --")).toEqual([]);
   expect(offered("devbox run -it -e A=1 -p 80:80 --network=none alpine --")).toEqual([]);
