@@ -1,10 +1,12 @@
 /** A registry as a destination: the client of `registry/`, bound to one reference. */
 import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
-import type { Digest } from "../oci/descriptor.ts";
+import { referrerOf } from "../oci/artifact.ts";
+import type { Descriptor, Digest } from "../oci/descriptor.ts";
+import { parseAnyManifest } from "../oci/parse.ts";
 import { familiarName, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryAccess } from "../registry/access.ts";
-import { createRegistryClient } from "../registry/client.ts";
+import { createRegistryClient, type RegistryClient } from "../registry/client.ts";
 import { pushPlace } from "../registry/places.ts";
 import { readRegistriesConf } from "../registry/registries-conf-files.ts";
 import type { ImageDestination } from "./destination.ts";
@@ -39,11 +41,23 @@ export function openRegistryDestination(
     async putManifest({ descriptor, bytes }, names) {
       const { digest, mediaType } = descriptor;
       if (names !== undefined) requireWanted(reference, wanted, digest);
-      await client.putManifest(names === undefined ? digest : (tag ?? digest), bytes, mediaType);
+      const put = await client.putManifest(names === undefined ? digest : (tag ?? digest), bytes, mediaType);
+      if (!put.subject) await listReferrer(client, descriptor, bytes);
     },
     async commit() {},
     [Symbol.asyncDispose]: () => client.close(),
   };
+}
+
+/**
+ * What names a subject is listed by the client where the registry does not say that it has done so (distribution-spec "Pushing
+ * Manifests with Subject").
+ */
+async function listReferrer(client: RegistryClient, descriptor: Descriptor, bytes: Uint8Array): Promise<void> {
+  const parsed = parseAnyManifest(bytes, descriptor.mediaType);
+  const manifest = parsed.kind === "manifest" ? parsed.manifest : parsed.index;
+  if (manifest.subject === undefined) return;
+  await client.putReferrersTag(manifest.subject.digest, referrerOf({ manifest, descriptor }));
 }
 
 /** A name with a digest is kept, or nothing is written. */

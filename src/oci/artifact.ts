@@ -5,7 +5,7 @@
 import { DevboxError } from "../core/errors.ts";
 import { type Descriptor, mediaTypes } from "./descriptor.ts";
 import { digestHex, digestOf } from "./digest.ts";
-import type { Manifest } from "./image.ts";
+import type { Index, Manifest } from "./image.ts";
 
 /** Stands where nothing is to be said, but something must stand (manifest.md "Guidance for an Empty Descriptor"). */
 const emptyContent = new TextEncoder().encode("{}");
@@ -153,14 +153,23 @@ export function titled(descriptor: Descriptor, title: string): Descriptor {
   return { ...descriptor, annotations: { [titleKey]: title } };
 }
 
-/** What the referrers of a subject are listed by: annotations and artifactType are the manifest's (distribution-spec "Listing Referrers"). */
-export function referrerOf({ manifest, descriptor }: BuiltArtifact): Descriptor {
+/**
+ * What the referrers of a subject are listed by: annotations and artifactType are the manifest's, or the index's, which need
+ * not have any (distribution-spec "Pushing Manifests with Subject").
+ */
+export function referrerOf({ manifest, descriptor }: Referrer): Descriptor {
   const { annotations } = manifest;
+  const artifactType = "config" in manifest ? artifactTypeOf(manifest) : manifest.artifactType;
   return {
-    ...descriptor,
-    artifactType: artifactTypeOf(manifest),
+    ...bare(descriptor),
+    ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
   };
+}
+
+interface Referrer {
+  readonly manifest: Manifest | Index;
+  readonly descriptor: Descriptor;
 }
 
 function bare({ mediaType, digest, size }: Descriptor): Descriptor {

@@ -140,6 +140,18 @@ test("an artifact: its subject by one request; listed by hand only where the reg
   }
 });
 
+test("a copy of an artifact is listed with its subject, too, wherever it goes", async () => {
+  await using old = await startSpecRegistry({ referrers: false });
+  const words = ["artifact", "push", "-q", `--subject=${registry.host}/new:1`, "--artifact-type=a/b"];
+  await home.ok([...words, "--annotation=key=value", `${registry.host}/new:attached`, "note"]);
+  for (const { host } of [registry, old]) {
+    await home.ok(["copy", "-q", `${registry.host}/new:1`, `${host}/moved:1`]);
+    await home.ok(["copy", "-q", `${registry.host}/new:attached`, `${host}/moved:attached`]);
+    const { referrers } = JSON.parse(await home.ok(["artifact", "ls", "--json", `${host}/moved:1`]));
+    expect(referrers).toMatchObject([{ artifactType: "a/b", annotations: { key: "value" } }]);
+  }
+});
+
 test("fewer requests than skopeo's, of everything", async () => {
   const skopeo = (name: string, target: string) => {
     const words = ["--insecure-policy", "copy", "-q", "--all", "--dest-tls-verify=false"];

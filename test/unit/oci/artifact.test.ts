@@ -169,6 +169,20 @@ describe("a manifest that is made", () => {
       annotations: { a: "b" },
     });
   });
+
+  test("the referrer of an index has a type only where the index has one; what another index says of it stays behind", () => {
+    const descriptor = blob("index", mediaTypes.ociIndex);
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: [],
+      annotations: { a: "b" },
+    } as const;
+    const listed = { ...descriptor, platform: { os: "linux", architecture: "amd64" }, annotations: { c: "d" } };
+    expect(referrerOf({ manifest, descriptor: listed })).toEqual({ ...descriptor, annotations: { a: "b" } });
+    const typed = { ...manifest, artifactType: "application/x.test" };
+    expect(referrerOf({ manifest: typed, descriptor }).artifactType).toBe("application/x.test");
+  });
 });
 
 test("media types are those of RFC 6838", () => {
