@@ -15,17 +15,16 @@ import type { Digest } from "../oci/descriptor.ts";
 import type { ImageConfig, Manifest } from "../oci/image.ts";
 import { parseManifest } from "../oci/parse.ts";
 import { formatReference, type RegistryReference } from "../oci/reference.ts";
-import { boxState, isAlive } from "../store/box-state.ts";
-import { findBox, lockEndedBox } from "../store/boxes.ts";
+import { findBox } from "../store/boxes.ts";
 import { readImageContent, storedLayers } from "../store/images.ts";
 import { blobPath } from "../store/paths.ts";
 import type { Store } from "../store/types.ts";
 import { type BoxFiles, findBoxFiles, namespaceCopier, outputOf } from "./changed-files.ts";
 import { committedExecution, seenOptions } from "./committed-config.ts";
 import { readBoxConfig } from "./config-file.ts";
-import { pauseBox, resumeBox } from "./pause.ts";
 import { readSettings } from "./settings.ts";
 import { type FoundBox, openSettled } from "./settled.ts";
+import { keepStill } from "./still.ts";
 
 export interface CommitOptions {
   /** undefined: the image stays nameless. */
@@ -142,7 +141,7 @@ async function layerOf(committing: Committing, notes: string[]): Promise<(NewLay
   await using pool = openWorkerPool(facts);
   // Beside the worker that packs: starting one takes as long as a thousand files.
   pool.warm();
-  await using still = await keepStill(committing);
+  await using still = await keepStill(context, { store, facts }, box, { freeze: options.pause });
   const archive = outputOf(namespaceCopier(facts), task, context.signal, (told) => notes.push(...told));
   const first = await archive.next();
   if (first.done === true) return undefined;
@@ -160,34 +159,4 @@ async function layerOf(committing: Committing, notes: string[]): Promise<(NewLay
       below: storedLayers(base.config.rootfs.diff_ids),
     },
   );
-}
-
-interface Stillness extends AsyncDisposable {
-  /** Its files have been read. */
-  release(): Promise<void>;
-}
-
-/** A box that runs is frozen, unless it is already or must not be; one that rests is not started meanwhile. */
-async function keepStill({ context, store, box: { paths, record }, options }: Committing): Promise<Stillness> {
-  const state = boxState(store, record);
-  if (!isAlive(state)) {
-    const lock = lockEndedBox(paths);
-    return stillness(async () => lock?.remove());
-  }
-  if (!options.pause || state.status !== "running") return stillness(async () => {});
-  await pauseBox(context, record.id);
-  return stillness(async () => {
-    const now = findBox(store, record.id);
-    // It may have been killed, or resumed by somebody else.
-    if (now.record.status === "paused") await resumeBox(context, { store, ...now });
-  });
-}
-
-function stillness(action: () => Promise<void>): Stillness {
-  let isStill = true;
-  const release = async (): Promise<void> => {
-    if (isStill) await action();
-    isStill = false;
-  };
-  return { release, [Symbol.asyncDispose]: release };
 }

@@ -76,6 +76,7 @@ export const hiddenCommands: Commands = {
   hook: () => import("./commands/hook.ts"),
   __ended: async () => ({ default: (await import("./commands/box-events.ts")).ended }),
   __restart: async () => ({ default: (await import("./commands/box-events.ts")).restart }),
+  __thaw: async () => ({ default: (await import("./commands/box-events.ts")).thaw }),
   __health: async () => ({ default: (await import("./commands/box-events.ts")).health }),
 };
 

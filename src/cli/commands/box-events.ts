@@ -1,4 +1,4 @@
-/** What the monitor of a box executes (box/detached.ts): its end, its next start, a check of its health. */
+/** What launchers that stand by boxes become: its end, its next start, a check of its health (box/detached.ts); its thaw (box/still.ts). */
 import { defineCommand, everyCommand } from "../command.ts";
 import { openContext } from "../ui/context.ts";
 
@@ -36,6 +36,18 @@ export const health = defineCommand({
     using context = openContext({ quiet: true });
     const { checkHealth } = await import("../../box/health.ts");
     await checkHealth(context, values.id);
+    return 0;
+  },
+});
+
+export const thaw = defineCommand({
+  meta: { name: "__thaw", description: "Resume a box that a killed devbox has frozen" },
+  args: id,
+  examples: [],
+  async run(values) {
+    using context = openContext({ quiet: true });
+    const { thawBox } = await import("../../box/still.ts");
+    await thawBox(context, values.id);
     return 0;
   },
 });
