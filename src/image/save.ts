@@ -3,7 +3,9 @@ import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import type { Platform } from "../oci/descriptor.ts";
 import { parseReference } from "../oci/reference.ts";
+import { reachedBlobs } from "../store/collect.ts";
 import { type ImageEntry, readEntries } from "../store/index-file.ts";
+import { takeLease } from "../store/leases.ts";
 import type { Store } from "../store/types.ts";
 import { type ArchiveKind, type ArchiveOutput, openArchiveDestination } from "./archive-destination.ts";
 import { copyImage } from "./copy-image.ts";
@@ -38,6 +40,12 @@ export async function saveImages(
   if (kind === "docker-archive") refuseForDocker(options);
   const wanted = chooseImages(store, images, context.env, kind);
   const label = output.kind === "file" ? `${kind}:${output.path}` : `the ${kind} on stdout`;
+  // Nobody removes them meanwhile.
+  const blobs = wanted.flatMap(({ entry: { descriptor, topDigest } }) => [
+    ...reachedBlobs(store, descriptor),
+    ...reachedBlobs(store, { digest: topDigest }),
+  ]);
+  using _lease = await takeLease(context, store, { blobs: [...new Set(blobs)], chainIds: [] });
   await using destination = openArchiveDestination(kind, output, label);
   for (const { entry, names } of wanted) {
     await using source = openStoreSource(store, entry, all || platform !== undefined ? "index" : "image");

@@ -47,7 +47,7 @@ export function findGarbage(store: Store, now: Date): Garbage {
 }
 
 /** All blobs that an image or index of the store needs, itself included, as far as they can be read. */
-export function reachedBlobs(store: Store, top: Descriptor): readonly Digest[] {
+export function reachedBlobs(store: Store, top: Named): readonly Digest[] {
   const references = { blobs: new Set<Digest>(), layers: new Set<Digest>(), leased: new Set<Digest>() };
   reach(store, top, references, new Set());
   return [...references.blobs];
