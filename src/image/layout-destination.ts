@@ -11,11 +11,10 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import { digestAlgorithm, digestHex } from "../oci/digest.ts";
 import { parseIndex } from "../oci/parse.ts";
 import { syncDirectory } from "../store/atomic-write.ts";
-import { waitForLock } from "../store/locks.ts";
 import { openBlobFiles } from "./blob-files.ts";
 import type { ImageDestination } from "./destination.ts";
 import { encodeIndex, indexEntries, layoutMarker, mergeEntries } from "./layout-index.ts";
-import { attempt, writeWhole } from "./write-file.ts";
+import { attempt, lockPlace, writeWhole } from "./write-file.ts";
 
 /**
  * @param directory absolute
@@ -51,7 +50,7 @@ export async function openLayoutDestination(
       if (names !== undefined) entries = mergeEntries(entries, indexEntries(descriptor, names));
     },
     async commit() {
-      using _lock = await waitForLock(context, join(directory, layoutMarker.path), "exclusive");
+      using _lock = await lockPlace(context, join(directory, layoutMarker.path), label);
       const path = join(directory, "index.json");
       for (const algorithm of readdirSync(join(directory, "blobs"))) syncDirectory(join(directory, "blobs", algorithm));
       await writeWhole(path, encodeIndex(mergeEntries(readIndex(path, label), entries)));

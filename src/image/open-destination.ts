@@ -26,7 +26,7 @@ export async function openDestination(
     }
     case "dir": {
       const { openSkopeoDirectoryDestination } = await import("./skopeo-directory-destination.ts");
-      return await openSkopeoDirectoryDestination(reference.path, label);
+      return await openSkopeoDirectoryDestination(context, reference.path, label);
     }
   }
 }

@@ -4,21 +4,28 @@
  */
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { syncDirectory } from "../store/atomic-write.ts";
 import { openBlobFiles } from "./blob-files.ts";
 import type { ImageDestination, ManifestContent } from "./destination.ts";
 import { blobName, isSkopeoDirectory, manifestName, topName, versionFile } from "./skopeo-directory.ts";
-import { attempt, writeWhole } from "./write-file.ts";
+import { attempt, lockPlace, writeWhole } from "./write-file.ts";
 
 /**
  * @param directory absolute
  * @throws DevboxError COPY_FAILED where it cannot be written; USAGE where something else is in the directory
  */
-export async function openSkopeoDirectoryDestination(directory: string, label: string): Promise<ImageDestination> {
+export async function openSkopeoDirectoryDestination(
+  context: Context,
+  directory: string,
+  label: string,
+): Promise<ImageDestination> {
   const isNew = makeDirectory(directory, label);
   // First, so that what a killed process leaves is known for what it is, and copied over.
   if (isNew) await writeWhole(join(directory, versionFile.path), versionFile.content);
+  // It holds one image: of two that were copied at once, the files of the one would be removed by the other.
+  const lock = await lockPlace(context, join(directory, versionFile.path), label);
   const blobs = openBlobFiles(label, (digest) => join(directory, blobName(digest)));
   const kept = new Set<string>([versionFile.path, topName]);
   let top: ManifestContent | undefined;
@@ -56,6 +63,7 @@ export async function openSkopeoDirectoryDestination(directory: string, label: s
     },
     async [Symbol.asyncDispose]() {
       if (isNew && !isCommitted) rmSync(directory, { recursive: true, force: true });
+      lock[Symbol.dispose]();
     },
   };
 }

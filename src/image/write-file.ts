@@ -4,9 +4,11 @@ import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { O_TMPFILE, O_WRONLY } from "../../ffi/constants.ts";
 import { linkUnnamed } from "../../ffi/libc.ts";
+import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { randomHex, removeQuietly, syncDirectory } from "../store/atomic-write.ts";
+import { type Lock, waitForLock } from "../store/locks.ts";
 
 export interface NewFile extends AsyncDisposable {
   readonly fd: number;
@@ -98,6 +100,18 @@ export async function writeAll(fd: number, bytes: Uint8Array, step: string): Pro
       if (errnoName(error) !== "EAGAIN") throw copyError(error, step);
       await Bun.sleep(1);
     }
+  }
+}
+
+/** One copy after the other into a place that a file stands for. @throws DevboxError COPY_FAILED, INTERRUPTED */
+export async function lockPlace(context: Context, path: string, label: string): Promise<Lock> {
+  const onWait = (): void => context.log.info(`waiting for another devbox that copies to ${label}`);
+  try {
+    return await waitForLock(context, path, "exclusive", onWait);
+  } catch (error) {
+    // It is not the store that cannot be used.
+    if (error instanceof DevboxError && error.code === "STORE_UNUSABLE") throw copyError(error.cause, `write ${label}`);
+    throw error;
   }
 }
 
