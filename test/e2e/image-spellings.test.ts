@@ -1,6 +1,6 @@
 /** What docker's, podman's and skopeo's users type about images, and what their scripts count on. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
 import { openHome } from "../helpers/devbox.ts";
@@ -105,6 +105,29 @@ test("who the user is: --creds and --authfile, of each side of a copy; nothing o
     expect(stderr).toMatch(/^hint: .*devbox login/m);
     expect(stderr).not.toMatch(/secret|wrong/);
   }
+});
+
+test("--creds is for the registry of the name, and not told to its mirrors", async () => {
+  const heard: (string | null)[] = [];
+  await using mirror = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch({ headers }) {
+      heard.push(headers.get("authorization"));
+      return new Response("", { status: 401, headers: { "www-authenticate": 'Basic realm="mirror"' } });
+    },
+  });
+  const conf = join(home.directory, "mirrored.conf");
+  writeFileSync(
+    conf,
+    `[[registry]]\nlocation = "${closed.address}"\n[[registry.mirror]]\nlocation = "${mirror.hostname}:${mirror.port}"\n`,
+  );
+  const name = `${closed.address}/mirrored:1`;
+  await home.ok(["push", "-q", "--creds=me:secret", "app:1", name]);
+  const env = { CONTAINERS_REGISTRIES_CONF: conf };
+  await home.ok(["copy", "-q", "--src-creds=me:secret", name, "dir:mirrored"], { env });
+  expect(heard.length).toBeGreaterThan(0);
+  expect(heard).toEqual(heard.map(() => null));
 });
 
 test("podman's and skopeo's words for how layers are packed", async () => {
