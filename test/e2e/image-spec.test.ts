@@ -166,6 +166,25 @@ test("artifacts, with and without files, config, subject; the index that stands 
   }
 });
 
+test("what is committed is OCI's, on docker's form and on plain layers as well", async () => {
+  await home.ok(["copy", "-q", "--format=v2s2", layout("busybox"), `${registry.host}/base:docker`]);
+  await home.ok(["save", "-q", "-o", "base.tar", imageName("busybox")]);
+  await home.ok(["pull", "-q", `${registry.host}/base:docker`, "docker-archive:base.tar"]);
+  for (const [name, base] of [
+    ["on-docker", `${registry.host}/base:docker`],
+    ["on-plain", "docker-archive:base.tar"],
+  ] as const) {
+    await home.ok(["run", "--name", name, "--network=none", base, "sh", "-c", "echo x > /new"]);
+    await home.ok(["commit", "-q", name, `made:${name}`]);
+    expect(manifestOf(home, `made:${name}`).document.mediaType).toBe(oci.manifest);
+    await home.ok(["push", "-q", `made:${name}`, `${registry.host}/on:${name}`]);
+  }
+  // The name of what was pulled from a file is its path, which the grammar of names has no place for.
+  await home.ok(["rmi", "--force", "docker-archive:base.tar"]);
+  expect(layoutFaults(inDirectory(join(home.store, "store/images")))).toEqual([]);
+  expect(repositoryFaults("on")).toEqual([]);
+});
+
 describe("layers that are made", () => {
   const plainLayer = (name: string): Buffer => {
     const { document, blob } = manifestOf(home, name);
