@@ -59,6 +59,7 @@ describe("what docker writes", () => {
     } as const;
     expect(parseImageConfig(bytes({ ...full, config: { ...full.config, Shell: ["sh"], OnBuild: null } }))).toEqual({
       ...full,
+      config: { ...full.config, Shell: ["sh"] },
       rootfs: { type: "layers", diff_ids: [diffId] },
     });
   });
