@@ -86,11 +86,15 @@ export function layerTypeIn(form: ManifestForm, mediaType: string): string {
   });
 }
 
-/** An index in the other form, for manifests that are listed anew. */
+/** An index in the other form, for manifests that are listed anew; docker's has no annotations, of its entries either. */
 export function convertIndex(index: Index, form: ManifestForm, manifests: readonly Descriptor[]): Index {
   if (formOf(index.mediaType) === form) return { ...index, manifests };
   if (form === "oci") return { ...index, mediaType: mediaTypes.ociIndex, manifests };
-  return { schemaVersion: 2, mediaType: mediaTypes.dockerManifestList, manifests };
+  const entries = manifests.map((entry) => ({
+    ...plainDescriptor(entry, entry.mediaType),
+    ...(entry.platform === undefined ? {} : { platform: entry.platform }),
+  }));
+  return { schemaVersion: 2, mediaType: mediaTypes.dockerManifestList, manifests: entries };
 }
 
 /**

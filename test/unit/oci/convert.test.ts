@@ -78,7 +78,8 @@ describe("between docker's form and OCI's", () => {
     const listed = [{ ...descriptor(mediaTypes.ociManifest), platform: { os: "linux", architecture: "arm64" } }];
     const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [], annotations: { a: "b" } } as const;
     expect(convertIndex(index, "oci", listed)).toEqual({ ...index, manifests: listed });
-    expect(convertIndex(index, "docker", listed)).toEqual({
+    const annotated = listed.map((entry) => ({ ...entry, annotations: { c: "d" }, artifactType: "e/f" }));
+    expect(convertIndex(index, "docker", annotated)).toEqual({
       schemaVersion: 2,
       mediaType: mediaTypes.dockerManifestList,
       manifests: listed,
