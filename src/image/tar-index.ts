@@ -1,5 +1,6 @@
 /** Where the members of a tar file lie, found by reading headers and seeking over what is between them. */
 import { fstatSync, readSync } from "node:fs";
+import { posix } from "node:path";
 import { byteString } from "../layer/byte-string.ts";
 import { type Extensions, noExtensions, pathOf, sizeOf } from "../layer/tar/extensions.ts";
 import { blockSize, isZeroBlock, type RawHeader, readHeader } from "../layer/tar/header.ts";
@@ -99,7 +100,7 @@ function cleanName(path: string): string {
 /** A hard link names a member, a symbolic link a path relative to its own directory. */
 function targetOf(header: RawHeader, extensions: Extensions, path: string): string {
   const target = extensions.longLink ?? header.linkTarget;
-  return header.flag === "1" ? cleanName(target) : new URL(target, `file:///${path}`).pathname.slice(1);
+  return header.flag === "1" ? cleanName(target) : posix.resolve("/", posix.dirname(path), target).slice(1);
 }
 
 function readBlock(fd: number, offset: number): Buffer | undefined {

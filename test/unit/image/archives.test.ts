@@ -221,6 +221,9 @@ test("the index of a tar knows long names of both kinds, and where each member l
       { path: "same", content: "first" },
       { path: "same", content: "second" },
       { path: "hard", type: "1", link: "./same" },
+      { path: "a b/soft", type: "2", link: "../%73ame/../same" },
+      { path: "a b/out", type: "2", link: "../../../etc/passwd" },
+      { path: "odd", type: "2", link: "http://[::" },
     ]),
   ]);
   const fd = openSync(put("index.tar", bytes), "r");
@@ -235,5 +238,6 @@ test("the index of a tar knows long names of both kinds, and where each member l
     [`${long}2`, "gnu"],
     ["same", "second"],
     ["hard", "second"],
+    ["a b/soft", "second"],
   ]);
 });
