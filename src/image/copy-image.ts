@@ -44,7 +44,7 @@ export async function copyImage(
 ): Promise<Copied> {
   const inner = cancellable(context);
   const blobs = createBlobCopier({ ...inner, source, destination, mountFrom: options.mountFrom });
-  const work: CopyWork = { context: inner.context, store, source, destination, options, blobs };
+  const work: CopyWork = { context: inner.context, store, source, destination, options, blobs, documents: new Map() };
   try {
     const top = await source.fetchManifest(undefined);
     const wanted = options.all ? top : await choose(work, top);
@@ -115,7 +115,10 @@ async function copyIndex(
     context.signal.throwIfAborted();
     // An index may list anything (image-index.md "manifests"); what is no manifest is a blob.
     if (isManifestType(entry.mediaType)) {
-      const copied = await copyDocument(work, await source.fetchManifest(entry), undefined, depth + 1);
+      const key = `${entry.mediaType} ${entry.digest} ${entry.size}`;
+      const before = work.documents.get(key);
+      const copied = before ?? (await copyDocument(work, await source.fetchManifest(entry), undefined, depth + 1));
+      work.documents.set(key, copied);
       listed.push(copied.digest === entry.digest ? entry : relisted(entry, copied));
     } else listed.push(await work.blobs.copy(entry));
   }

@@ -36,6 +36,8 @@ export interface CopyWork {
   readonly destination: ImageDestination;
   readonly options: CopyOptions;
   readonly blobs: BlobCopier;
+  /** What has become of manifests and indexes that were copied: an index may list one again and again. */
+  readonly documents: Map<string, Copied>;
 }
 
 /** @throws DevboxError USAGE where digests are to be preserved */

@@ -11,7 +11,7 @@ import type { ImageDestination } from "../../../src/image/destination.ts";
 import { openDestination } from "../../../src/image/open-destination.ts";
 import { openSource } from "../../../src/image/open-source.ts";
 import type { ImageSource } from "../../../src/image/source.ts";
-import { mediaTypes } from "../../../src/oci/descriptor.ts";
+import { type Descriptor, mediaTypes } from "../../../src/oci/descriptor.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
 import { createImageShelf } from "../../helpers/image-shelf.ts";
@@ -206,6 +206,25 @@ describe("what must change is changed, and nothing else", () => {
       shelf.findManifest("image", "zstd")?.descriptor.digest ?? digestOf(""),
     );
   });
+});
+
+test("indexes that list indexes again and again are copied once", async () => {
+  let inner: Descriptor = artifact;
+  for (let level = 0; level < 4; level++) {
+    const manifests = Array.from({ length: 100 }, () => inner);
+    inner = shelf.addManifest("image", `level-${level}`, { schemaVersion: 2, manifests }, mediaTypes.ociIndex);
+  }
+  let fetched = 0;
+  const source = from("level-3");
+  const counting: ImageSource = {
+    ...source,
+    fetchManifest: async (wanted) => {
+      fetched += 1;
+      return await source.fetchManifest(wanted);
+    },
+  };
+  await copyTo(counting, `oci:${fresh()}`, { all: true });
+  expect(fetched).toBe(5);
 });
 
 describe("one platform of an index", () => {
