@@ -25,6 +25,7 @@ import { readBoxConfig } from "./config-file.ts";
 import { readSettings } from "./settings.ts";
 import { type FoundBox, openSettled } from "./settled.ts";
 import { keepStill } from "./still.ts";
+import { requireThere } from "./there.ts";
 
 export interface CommitOptions {
   /** undefined: the image stays nameless. */
@@ -75,7 +76,10 @@ export async function commitBox(context: Context, name: string, options: CommitO
   const execution = applyChanges(own, options.changes);
   const created = creationTime(context);
   const notes: string[] = [];
-  using layer = await layerOf({ context, store, facts, box, files, base, options }, notes);
+  using layer = await layerOf({ context, store, facts, box, files, base, options }, notes).catch((error: unknown) => {
+    requireThere(box, "commit", error);
+    throw error;
+  });
   const { author, message, annotations } = options;
   const { os, architecture, variant } = base.config;
   const made = await makeImage(context, store, {
@@ -129,7 +133,10 @@ function readBase(store: Store, { record }: FoundBox): Committing["base"] {
 /** undefined: no file has changed. */
 async function layerOf(committing: Committing, notes: string[]): Promise<(NewLayer & Disposable) | undefined> {
   const { context, store, facts, box, files, base, options } = committing;
-  if (!existsSync(files.upper)) return undefined;
+  if (!existsSync(files.upper)) {
+    requireThere(box, "commit");
+    return undefined;
+  }
   const latest = sourceDate(context.env);
   const task = {
     changes: {
@@ -142,7 +149,8 @@ async function layerOf(committing: Committing, notes: string[]): Promise<(NewLay
   // Beside the worker that packs: starting one takes as long as a thousand files.
   pool.warm();
   await using still = await keepStill(context, { store, facts }, box, { freeze: options.pause });
-  const archive = outputOf(namespaceCopier(facts), task, context.signal, (told) => notes.push(...told));
+  const output = outputOf(namespaceCopier(facts), task, context.signal, (told) => notes.push(...told));
+  const archive = wholly(output, box);
   const first = await archive.next();
   if (first.done === true) return undefined;
   async function* tar(): AsyncGenerator<Uint8Array> {
@@ -159,4 +167,10 @@ async function layerOf(committing: Committing, notes: string[]): Promise<(NewLay
       below: storedLayers(base.config.rootfs.diff_ids),
     },
   );
+}
+
+/** What is read of a box that is removed meanwhile is not all of it. */
+async function* wholly(output: AsyncIterable<Uint8Array>, box: FoundBox): AsyncGenerator<Uint8Array> {
+  yield* output;
+  requireThere(box, "commit");
 }

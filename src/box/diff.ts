@@ -5,6 +5,7 @@ import { DevboxError } from "../core/errors.ts";
 import { findBox } from "../store/boxes.ts";
 import { findBoxFiles, namespaceCopier, outputOf } from "./changed-files.ts";
 import { openSettled } from "./settled.ts";
+import { whileThere } from "./there.ts";
 
 export interface BoxChange {
   /** Added, changed, deleted: docker's letters. */
@@ -19,11 +20,11 @@ export interface BoxChange {
  */
 export async function boxChanges(context: Context, name: string): Promise<readonly BoxChange[]> {
   const { store, facts } = openSettled(context);
-  const files = findBoxFiles(store, findBox(store, name), "compare");
+  const box = findBox(store, name);
+  const files = findBoxFiles(store, box, "compare");
   if (!existsSync(files.upper)) return [];
   const output = outputOf(namespaceCopier(facts), { changes: { as: "list", ...files } }, context.signal, () => {});
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of output) chunks.push(chunk);
+  const chunks = await whileThere(box, "compare", Array.fromAsync(output));
   return parseChanges(Buffer.concat(chunks)).sort((a, b) => Buffer.compare(a.path, b.path));
 }
 

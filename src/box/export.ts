@@ -13,6 +13,7 @@ import type { BoxPaths, BoxRecord, Store } from "../store/types.ts";
 import { type ImageLayers, layersCopier } from "./copy-places.ts";
 import { readSettings } from "./settings.ts";
 import { openSettled } from "./settled.ts";
+import { whileThere } from "./there.ts";
 
 /**
  * Into a file: whole under its name, or not there. What is no regular file (a fifo, /dev/null) is written to.
@@ -43,7 +44,8 @@ export async function exportToFile(context: Context, name: string, file: string)
  */
 export async function exportBox(context: Context, name: string, output: number): Promise<readonly string[]> {
   const { store, facts } = openSettled(context);
-  const { paths, record } = findBox(store, name);
+  const box = findBox(store, name);
+  const { paths, record } = box;
   const place: ImageLayers = {
     facts,
     idMap: defaultIdMap(facts),
@@ -53,7 +55,7 @@ export async function exportBox(context: Context, name: string, output: number):
   };
   const task: CopyTask = { from: { path: "/", shown: `${name}:/`, follow: true, asInImage: true } };
   const worker = startPlannedCopier(layersCopier(place), task, ["ignore", output]);
-  return await finishCopy(worker, context.signal);
+  return await whileThere(box, "export", finishCopy(worker, context.signal));
 }
 
 /**
