@@ -6,7 +6,7 @@ import type { HostFacts } from "../host/facts.ts";
 import { readReference } from "../image/absolute.ts";
 import { applyChanges } from "../image/changes-to-config.ts";
 import { creationTime, sourceDate } from "../image/creation-time.ts";
-import { isOnlyId } from "../image/find.ts";
+import { isOnlyId } from "../image/find-by-id.ts";
 import { type MadeImage, makeImage } from "../image/make-image.ts";
 import { makeLayer, type NewLayer } from "../image/new-layer.ts";
 import { openWorkerPool } from "../image/open-worker-pool.ts";
@@ -93,18 +93,18 @@ export async function commitBox(context: Context, name: string, options: CommitO
       created_by: [...(own.Entrypoint ?? []), ...(own.Cmd ?? [])].join(" "),
       ...(message === undefined ? {} : { comment: message }),
     },
-    annotations: { ...baseAnnotations(box, context.env), ...annotations },
+    annotations: { ...(await baseAnnotations(box, context.env)), ...annotations },
     name: options.name,
   });
   return { ...made, layer: layer?.descriptor.digest, notes };
 }
 
 /** image-spec annotations.md "Pre-Defined Annotation Keys". */
-function baseAnnotations(
+async function baseAnnotations(
   { record: { image, manifestDigest } }: FoundBox,
   env: Context["env"],
-): Readonly<Record<string, string>> {
-  const reference = readReference(image, env);
+): Promise<Readonly<Record<string, string>>> {
+  const reference = await readReference(image, env);
   const isName = reference.kind === "registry" && !isOnlyId(image);
   return {
     ...(isName ? { "org.opencontainers.image.base.name": formatReference(reference) } : {}),

@@ -9,7 +9,7 @@ import type { RunRequest } from "./request.ts";
 
 /** @throws DevboxError BAD_REFERENCE, BAD_PLATFORM, and what a pull throws. */
 export async function findSource(context: Context, around: Surroundings, request: RunRequest): Promise<BundleSource> {
-  const reference = readReference(request.reference, context.env);
+  const reference = await readReference(request.reference, context.env);
   if (reference.kind === "dir" && !(await isImage(reference.path))) return { kind: "directory", path: reference.path };
   const platform = request.platform === undefined ? undefined : parsePlatform(request.platform);
   const options = { policy: request.pull, platform, tlsVerify: request.tlsVerify };

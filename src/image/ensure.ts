@@ -12,7 +12,7 @@ import { describeImage, findEntry, isRestorable, isWhole, runsOn } from "../stor
 import { type ImageEntry, readEntries } from "../store/index-file.ts";
 import type { Store, StoredImage } from "../store/types.ts";
 import { readReference } from "./absolute.ts";
-import { findById, isOnlyId } from "./find.ts";
+import { findById, isOnlyId } from "./find-by-id.ts";
 
 /** As podman's `--pull`: newer asks the registry and takes what it has when that differs. */
 export type PullPolicy = "missing" | "always" | "never" | "newer";
@@ -35,7 +35,7 @@ interface Around {
  * @throws DevboxError BAD_REFERENCE; IMAGE_NOT_FOUND with policy never; STORE_DAMAGED; what `pull` throws
  */
 export async function ensureImage(around: Around, text: string, options: EnsureOptions): Promise<StoredImage> {
-  const wanted = readReference(text, around.context.env);
+  const wanted = await readReference(text, around.context.env);
   const { policy, platform } = options;
   const asks = policy === "always" && !isOnlyId(text);
   const local = asks ? undefined : await findHere(around, text, wanted, platform);

@@ -9,11 +9,11 @@ import type { RegistryAccess } from "../registry/access.ts";
 import { readEntries } from "../store/index-file.ts";
 import { blobPath } from "../store/paths.ts";
 import type { Store } from "../store/types.ts";
-import { readName } from "./absolute.ts";
 import { openArtifactRegistry } from "./artifact-registry.ts";
 import { findImage } from "./find.ts";
 import { openSource } from "./open-source.ts";
 import { resolveImage } from "./resolve.ts";
+import { readName } from "./short-names.ts";
 import type { ImageSource } from "./source.ts";
 import { openStoreSource } from "./store-source.ts";
 

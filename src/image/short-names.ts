@@ -6,6 +6,7 @@ import type { Context } from "../core/context.ts";
 import { DevboxError } from "../core/errors.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import { readRegistriesConf } from "../registry/registries-conf-files.ts";
+import { absolute, isShortName } from "./absolute.ts";
 
 /** What a text may mean. */
 export interface Meanings {
@@ -21,7 +22,7 @@ export interface Meanings {
  */
 export function meaningsOf(text: string, env: Context["env"]): Meanings {
   const plain = parseReference(text);
-  if (plain.kind !== "registry" || !isShort(text, plain.registry)) return { references: [plain], enforcing: false };
+  if (!isShortName(text, plain)) return { references: [plain], enforcing: false };
   const conf = readRegistriesConf(env);
   const name = text.replace(/[:@].*$/s, "");
   const alias = conf.aliases.get(name);
@@ -29,11 +30,6 @@ export function meaningsOf(text: string, env: Context["env"]): Meanings {
   if (alias !== undefined) return { references: [parseReference(alias + text.slice(name.length))], enforcing };
   const [first, ...others] = conf.searchRegistries.map((registry) => parseReference(`${registry}/${text}`));
   return { references: first === undefined ? [plain] : [first, ...others], enforcing };
-}
-
-/** `docker://` is the transport of that name in skopeo and podman, which know no short names in it. */
-function isShort(text: string, registry: string): boolean {
-  return registry === "docker.io" && !/^(?:docker:\/\/|(?:index\.)?docker\.io\/)/.test(text);
 }
 
 /**
@@ -52,4 +48,9 @@ export function expandShortName(text: string, env: Context["env"]): Reference {
     because: `it may be any of ${references.map(formatReference).join(", ")}`,
     hint: "write one of them, or an alias: [aliases] in registries.conf",
   });
+}
+
+/** As typed, of what cannot be an image id. @throws DevboxError BAD_REFERENCE; BAD_CONFIG of registries.conf */
+export function readName(text: string, env: Context["env"]): Reference {
+  return absolute(expandShortName(text, env));
 }

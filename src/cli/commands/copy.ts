@@ -38,7 +38,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../image/absolute.ts");
+    const { readName } = await import("../../image/short-names.ts");
     const { copyBetween } = await import("../../image/copy.ts");
     const { writeDigest } = await import("../../image/write-file.ts");
     const { formatReference } = await import("../../oci/reference.ts");

@@ -38,7 +38,7 @@ export default defineCommand({
   notes: ["An interrupted pull is gone on with by the next one."],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../image/absolute.ts");
+    const { readName } = await import("../../image/short-names.ts");
     const { pull } = await import("../../image/pull.ts");
     const { parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference } = await import("../../oci/reference.ts");

@@ -35,7 +35,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../image/absolute.ts");
+    const { readName } = await import("../../image/short-names.ts");
     const { pushImage } = await import("../../image/push.ts");
     const { writeDigest } = await import("../../image/write-file.ts");
     const { familiarName, formatReference } = await import("../../oci/reference.ts");

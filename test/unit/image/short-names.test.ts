@@ -44,7 +44,7 @@ test("an alias takes tag and digest along", () => {
   expect(expand("fedora/x")).toBe("docker.io/fedora/x:latest");
 });
 
-test("what has its registry, or is a file, means itself, whatever the files say: they are not read", () => {
+test("what has its registry, or is a file, means itself, whatever the files say: they are not read", async () => {
   configure("nonsense");
   const names = ["docker.io/fedora", "index.docker.io/fedora", "docker://fedora", "localhost/fedora", "a.b/fedora"];
   expect(names.map(expand)).toEqual([
@@ -53,7 +53,7 @@ test("what has its registry, or is a file, means itself, whatever the files say:
     "a.b/fedora:latest",
   ]);
   expect(expand("oci:fedora")).toBe("oci:fedora");
-  for (const id of [digest, "a".repeat(64), "a".repeat(12)]) readReference(id, env());
+  for (const id of [digest, "a".repeat(64), "a".repeat(12)]) await readReference(id, env());
   expect(failureOf(() => expand("fedora"))).toMatchObject({ code: "BAD_CONFIG" });
 });
 

@@ -39,7 +39,7 @@ export default defineCommand({
   async run(values) {
     using context = openContext(values);
     const { join, resolve } = await import("node:path");
-    const { readName } = await import("../../../image/absolute.ts");
+    const { readName } = await import("../../../image/short-names.ts");
     const { fetchArtifact } = await import("../../../image/artifact-fetch.ts");
     const { placeFiles } = await import("../../../image/artifact-files.ts");
     const { artifactTypeOf } = await import("../../../oci/artifact.ts");

@@ -62,7 +62,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../../image/absolute.ts");
+    const { readName } = await import("../../../image/short-names.ts");
     const { pushArtifact } = await import("../../../image/artifact-push.ts");
     const { artifactTypeOf } = await import("../../../oci/artifact.ts");
     const { formatReference } = await import("../../../oci/reference.ts");

@@ -36,7 +36,7 @@ export default defineCommand({
   notes: ["docker://NAME is shown as skopeo shows it: one object, with the tags of its repository."],
   async run(values) {
     using context = openContext({ debug: values.debug });
-    const { readName } = await import("../../../image/absolute.ts");
+    const { readName } = await import("../../../image/short-names.ts");
     const { inspectImage } = await import("../../../image/inspect.ts");
     const { parsePlatform } = await import("../../../oci/platform.ts");
     const { openStore } = await import("../../../store/open.ts");
