@@ -1,8 +1,8 @@
 /** What a box starts from: an image of the store, pulled when it must be, or a directory as it is. */
 import type { BundleSource } from "../bundle/bundle.ts";
 import type { Context } from "../core/context.ts";
-import { readReference } from "../image/absolute.ts";
 import { ensureImage } from "../image/ensure.ts";
+import { readReference } from "../image/read-reference.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";

@@ -11,8 +11,8 @@ import { familiarName, type Reference } from "../oci/reference.ts";
 import { describeImage, findEntry, isRestorable, isWhole, runsOn } from "../store/images.ts";
 import { type ImageEntry, readEntries } from "../store/index-file.ts";
 import type { Store, StoredImage } from "../store/types.ts";
-import { readReference } from "./absolute.ts";
 import { findById, isOnlyId } from "./find-by-id.ts";
+import { readReference } from "./read-reference.ts";
 
 /** As podman's `--pull`: newer asks the registry and takes what it has when that differs. */
 export type PullPolicy = "missing" | "always" | "never" | "newer";

@@ -3,29 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { boxesOnDisk } from "../helpers/box.ts";
-import { type Home, openHome } from "../helpers/devbox.ts";
+import { openHome } from "../helpers/devbox.ts";
 import { imageName, smallFileSystem } from "../helpers/given.ts";
-import { descendants, gone } from "../helpers/processes.ts";
+import { killAfter, measure } from "../helpers/killed.ts";
 import { randomNumbers } from "../helpers/random.ts";
 
 const kills = 20;
 const random = randomNumbers();
-
-/** Runs a command and kills devbox after `delayMs`; its helpers must end by themselves. */
-async function killAfter(home: Home, args: readonly string[], delayMs: number): Promise<void> {
-  await using running = home.start(args, { stdin: "" });
-  await Promise.race([running.result, Bun.sleep(delayMs)]);
-  const all = descendants(running.pid).map(({ pid }) => pid);
-  running.kill("SIGKILL");
-  await running.result;
-  await gone(all);
-}
-
-async function measure(task: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await task();
-  return performance.now() - start;
-}
 
 describe(`kill -9 (DEVBOX_TEST_SEED=${random.seed})`, () => {
   test(`at ${kills} moments of a pull, then it succeeds`, async () => {
