@@ -8,7 +8,7 @@ import type { BundleSource } from "../bundle/bundle.ts";
 import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import { defaultIdMap } from "../host/id-map.ts";
-import { finishCopy, startPlannedCopier } from "../image/copy-process.ts";
+import { finishCopy, startPlannedCopier } from "../image/workers/copy-process.ts";
 import type { BoxPaths } from "../store/types.ts";
 import { asInImage, layersCopier } from "./copy-places.ts";
 import { planNetwork } from "./network.ts";

@@ -11,7 +11,7 @@ import {
   finishCopy,
   type PlanCopier,
   startPlannedCopier,
-} from "../image/copy-process.ts";
+} from "../image/workers/copy-process.ts";
 import { beginPlan } from "../launch/plan.ts";
 import { cloneWithUserNamespace } from "../launch/userns.ts";
 import { layerTree } from "../store/paths.ts";

@@ -1,5 +1,5 @@
 /**
- * Where the files of a box are, as plans that lead a copy worker there (image/copy-process.ts): of a box that runs, the
+ * Where the files of a box are, as plans that lead a copy worker there (image/workers/copy-process.ts): of a box that runs, the
  * root that its processes see, from its own user namespace; of another one, its layers mounted anew.
  */
 import { existsSync } from "node:fs";
@@ -25,7 +25,7 @@ import { EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM } from "../../ffi/errno.ts";
 import { openHow } from "../../ffi/structs.ts";
 import type { RootfsPlan } from "../bundle/rootfs-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
-import type { PlanCopier, UnpackRequest } from "../image/copy-process.ts";
+import type { PlanCopier, UnpackRequest } from "../image/workers/copy-process.ts";
 import { beginPlan, type PlanBuilder } from "../launch/plan.ts";
 import { cloneWithUserNamespace } from "../launch/userns.ts";
 import type { IdMap, RuntimeMount } from "../oci/runtime.ts";

@@ -18,7 +18,7 @@ import {
   startHostCopier,
   startPlannedCopier,
   type UnpackRequest,
-} from "../image/copy-process.ts";
+} from "../image/workers/copy-process.ts";
 import type { Stdio } from "../launch/launch.ts";
 import { boxState, firstProcess, isAlive } from "../store/box-state.ts";
 import { findBox, lockEndedBox } from "../store/boxes.ts";

@@ -23,6 +23,6 @@ export async function removeWhole({ store, facts }: Surroundings, { paths, recor
   recordEvent(store, boxEvent("remove", record));
   if (isWhole) return;
   // What the box made under other ids can be removed only from inside the user namespace.
-  const { emptyTrash } = await import("../image/trash.ts");
+  const { emptyTrash } = await import("../image/workers/trash.ts");
   await emptyTrash(store, facts);
 }

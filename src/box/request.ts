@@ -1,6 +1,6 @@
 /** What `box/run.ts` is asked for: an image by reference, how to get it, and how to run it. */
 import type { RunOptions } from "../bundle/options.ts";
-import type { PullPolicy } from "../image/ensure.ts";
+import type { PullPolicy } from "../image/pull/ensure.ts";
 
 export interface RunRequest {
   /** As the user typed it. */

@@ -1,8 +1,8 @@
 /** What a box starts from: an image of the store, pulled when it must be, or a directory as it is. */
 import type { BundleSource } from "../bundle/bundle.ts";
 import type { Context } from "../core/context.ts";
-import { ensureImage } from "../image/ensure.ts";
-import { readReference } from "../image/read-reference.ts";
+import { readReference } from "../image/names/read-reference.ts";
+import { ensureImage } from "../image/pull/ensure.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { Surroundings } from "./prepare.ts";
 import type { RunRequest } from "./request.ts";
@@ -18,5 +18,5 @@ export async function findSource(context: Context, around: Surroundings, request
 
 /** `dir:` is skopeo's word for its own form of images, too. */
 async function isImage(directory: string): Promise<boolean> {
-  return (await import("../image/skopeo-directory.ts")).isSkopeoDirectory(directory);
+  return (await import("../image/sources/skopeo-directory.ts")).isSkopeoDirectory(directory);
 }

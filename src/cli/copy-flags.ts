@@ -1,5 +1,5 @@
 /** Flags of the commands that send images somewhere: `push` and `copy`. */
-import type { CopyOptions } from "../image/copy-image.ts";
+import type { CopyOptions } from "../image/copy/copy-image.ts";
 import type { ArgumentDefs, Values } from "./command.ts";
 import { packingOptions } from "./packing-flags.ts";
 
@@ -37,7 +37,7 @@ export const copyOptions = {
 export async function readCopyOptions(
   values: Values<typeof copyOptions>,
 ): Promise<Omit<CopyOptions, "names" | "mountFrom">> {
-  const { parsePacking } = await import("../image/packing.ts");
+  const { parsePacking } = await import("../image/make/packing.ts");
   const { parsePlatform } = await import("../oci/platform.ts");
   return {
     all: values.all ?? values["multi-arch"] === "all",

@@ -1,6 +1,6 @@
 /** The registry of `login` and `logout`, as people write it. */
 import { DevboxError } from "../core/errors.ts";
-import type { LoginName } from "../registry/login-store.ts";
+import type { LoginName } from "../registry/authentication/login-store.ts";
 
 /**
  * `HOST[:PORT][/NAMESPACE…]`, also as the URL that old docker versions took: `https://HOST/v2/`.

@@ -1,4 +1,4 @@
-/** Flags of the commands that write layers; image/packing.ts reads their values. */
+/** Flags of the commands that write layers; image/make/packing.ts reads their values. */
 import type { ArgumentDefs } from "./command.ts";
 
 export const packingOptions = {

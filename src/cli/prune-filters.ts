@@ -1,5 +1,5 @@
 /** `--filter` of commands that remove what is not needed (docker system prune, docker image prune). */
-import type { PruneCandidate } from "../image/prune.ts";
+import type { PruneCandidate } from "../image/garbage/prune.ts";
 import { badFilter, type Filters, labelsFit, parseFilters } from "./format/filters.ts";
 import { parseMoment } from "./format/moments.ts";
 

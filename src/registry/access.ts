@@ -1,5 +1,5 @@
 /** How a registry is spoken to, and as whom. */
-import type { Credentials } from "./credentials.ts";
+import type { Credentials } from "./authentication/credentials.ts";
 
 export interface RegistryAccess {
   /** false: any certificate, and plain http to any host. */

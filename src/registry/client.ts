@@ -6,10 +6,10 @@
  */
 import type { Context } from "../core/context.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
-import { type BlobRequest, type BlobStream, fetchBlob, fetchSmallBlob } from "./blob.ts";
-import { type FetchedManifest, fetchManifest, resolveManifest } from "./manifest.ts";
 import { openSession, type RegistryClientOptions } from "./open-session.ts";
-import type { Pushed, UploadContent, UploadOptions } from "./upload.ts";
+import { type BlobRequest, type BlobStream, fetchBlob, fetchSmallBlob } from "./pull/blob.ts";
+import { type FetchedManifest, fetchManifest, resolveManifest } from "./pull/manifest.ts";
+import type { Pushed, UploadContent, UploadOptions } from "./push/upload.ts";
 
 export type { RegistryClientOptions } from "./open-session.ts";
 
@@ -58,15 +58,15 @@ export function createRegistryClient(context: Context, options: RegistryClientOp
     fetchManifest: (wanted) => fetchManifest(session, wanted),
     fetchBlob: (descriptor, request = { offset: 0 }) => fetchBlob(session, descriptor, request),
     fetchSmallBlob: (descriptor, maxBytes = SMALL_BLOB_BYTES) => fetchSmallBlob(session, descriptor, maxBytes),
-    hasBlob: async (descriptor) => (await import("./upload-session.ts")).hasBlob(session, descriptor),
-    pushBlob: async (content, options = {}) => (await import("./upload.ts")).pushBlob(session, content, options),
+    hasBlob: async (descriptor) => (await import("./push/upload-session.ts")).hasBlob(session, descriptor),
+    pushBlob: async (content, options = {}) => (await import("./push/upload.ts")).pushBlob(session, content, options),
     putManifest: async (tagOrDigest, bytes, mediaType) =>
-      (await import("./push-manifest.ts")).putManifest(session, tagOrDigest, bytes, mediaType),
+      (await import("./push/push-manifest.ts")).putManifest(session, tagOrDigest, bytes, mediaType),
     referrers: async (subject, artifactType) =>
-      (await import("./referrers.ts")).listReferrers(session, subject, artifactType),
+      (await import("./referrers/referrers.ts")).listReferrers(session, subject, artifactType),
     putReferrersTag: async (subject, referrer) =>
-      (await import("./referrers-tag.ts")).putReferrersTag(session, subject, referrer),
-    listTags: async () => (await import("./tags.ts")).listTags(session),
+      (await import("./referrers/referrers-tag.ts")).putReferrersTag(session, subject, referrer),
+    listTags: async () => (await import("./referrers/tags.ts")).listTags(session),
     close,
     [Symbol.asyncDispose]: close,
   };

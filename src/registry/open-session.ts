@@ -2,8 +2,8 @@
 import type { Context } from "../core/context.ts";
 import { version } from "../core/version.ts";
 import type { RegistryAccess } from "./access.ts";
-import { defaultTimeouts, type HttpClient, type HttpTimeouts } from "./http-client.ts";
-import { proxyFor } from "./proxy.ts";
+import { defaultTimeouts, type HttpClient, type HttpTimeouts } from "./http/http-client.ts";
+import { proxyFor } from "./http/proxy.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
 import { createSession, type Session } from "./session.ts";
 
@@ -39,7 +39,8 @@ export function openSession(context: Context, options: RegistryClientOptions): O
     client,
     // What most pulls do not need is loaded when it is: undici and the rest cost milliseconds, and a pull may take few.
     findCredentials: async () =>
-      credentials ?? (await import("./credentials.ts")).findCredentials({ ...context, env }, registry, repository),
+      credentials ??
+      (await import("./authentication/credentials.ts")).findCredentials({ ...context, env }, registry, repository),
   });
   return { session, close: client.close };
 }
@@ -48,10 +49,10 @@ export function openSession(context: Context, options: RegistryClientOptions): O
 function lazyHttpClient(context: Context, { registry, timeouts, tlsVerify }: RegistryClientOptions): HttpClient {
   let loaded: Promise<HttpClient> | undefined;
   const load = async (): Promise<HttpClient> => {
-    const { createHttpClient } = await import("./http.ts");
+    const { createHttpClient } = await import("./http/http.ts");
     return createHttpClient({
       timeouts: timeouts ?? defaultTimeouts,
-      loadTls: async () => (await import("./tls-settings.ts")).loadTlsSettings(context, registry, tlsVerify),
+      loadTls: async () => (await import("./http/tls-settings.ts")).loadTlsSettings(context, registry, tlsVerify),
       proxyFor: (url) => proxyFor(url, context.env),
     });
   };

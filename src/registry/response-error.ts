@@ -1,8 +1,8 @@
 /** An answer that is no success, as an error: status, and the registry's own words (distribution-spec "Error Codes"). */
 import { DevboxError, type ErrorCode } from "../core/errors.ts";
 import { isDigest } from "../oci/digest.ts";
-import { readAtMost } from "./body.ts";
-import type { HttpResponse } from "./http-client.ts";
+import { readAtMost } from "./http/body.ts";
+import type { HttpResponse } from "./http/http-client.ts";
 
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_SHOWN = 300;

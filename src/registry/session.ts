@@ -3,16 +3,16 @@
  * retries. What comes back has any status but a transient one, unless the tries are used up.
  */
 import type { Context } from "../core/context.ts";
-import { type Authenticator, createAuthenticator } from "./authenticator.ts";
-import { bufferBody } from "./body.ts";
-import type { Credentials } from "./credentials.ts";
-import { candidateEndpoints } from "./endpoint.ts";
-import { type Contact, createContact } from "./first-contact.ts";
-import type { HttpClient, HttpMethod, HttpRequest, HttpResponse } from "./http-client.ts";
-import { sendFollowing } from "./redirect.ts";
+import { type Authenticator, createAuthenticator } from "./authentication/authenticator.ts";
+import type { Credentials } from "./authentication/credentials.ts";
+import { MAX_TOKEN_ANSWER_BYTES } from "./authentication/token.ts";
+import { bufferBody } from "./http/body.ts";
+import { candidateEndpoints } from "./http/endpoint.ts";
+import { type Contact, createContact } from "./http/first-contact.ts";
+import type { HttpClient, HttpMethod, HttpRequest, HttpResponse } from "./http/http-client.ts";
+import { sendFollowing } from "./http/redirect.ts";
+import { interrupted, isTransient, TransportFailure, transportError } from "./http/transport-error.ts";
 import { backoffMs, isTransientStatus, parseRetryAfter, pause, type RetryPolicy } from "./retry.ts";
-import { MAX_TOKEN_ANSWER_BYTES } from "./token.ts";
-import { interrupted, isTransient, TransportFailure, transportError } from "./transport-error.ts";
 
 export interface SessionOptions {
   readonly registry: string;

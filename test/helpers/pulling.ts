@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import type { Context } from "../../src/core/context.ts";
 import { readHostFacts } from "../../src/host/read-facts.ts";
-import { openWorkerPool } from "../../src/image/open-worker-pool.ts";
-import { type Pulled, pull } from "../../src/image/pull.ts";
-import { removeTrees } from "../../src/image/trash.ts";
+import { type Pulled, pull } from "../../src/image/pull/pull.ts";
+import { openWorkerPool } from "../../src/image/workers/open-worker-pool.ts";
+import { removeTrees } from "../../src/image/workers/trash.ts";
 import { hostPlatform } from "../../src/oci/platform.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import type { Store } from "../../src/store/types.ts";

@@ -3,7 +3,7 @@ import type { Context } from "../../src/core/context.ts";
 import { silentContext } from "../../src/core/context.ts";
 import { DevboxError } from "../../src/core/errors.ts";
 import { createRegistryClient, type RegistryClient, type RegistryClientOptions } from "../../src/registry/client.ts";
-import type { HttpTimeouts } from "../../src/registry/http-client.ts";
+import type { HttpTimeouts } from "../../src/registry/http/http-client.ts";
 import type { RetryPolicy } from "../../src/registry/retry.ts";
 
 export const quickRetry: RetryPolicy = { attempts: 3, baseMs: 1, maxMs: 4, retryAfterMaxMs: 2_000 };

@@ -1,5 +1,5 @@
 /** What stands on a shelf, as a source of copies. */
-import type { ImageSource } from "../../src/image/source.ts";
+import type { ImageSource } from "../../src/image/sources/source.ts";
 import type { ImageShelf } from "./image-shelf.ts";
 
 /** @param change of a blob's bytes on their way; default: none */

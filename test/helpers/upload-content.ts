@@ -1,6 +1,6 @@
 /** Content to push in tests, that tells how it was read. */
 import { digestOf } from "../../src/oci/digest.ts";
-import type { UploadContent } from "../../src/registry/upload.ts";
+import type { UploadContent } from "../../src/registry/push/upload.ts";
 
 export interface TestContent extends UploadContent {
   readonly bytes: Uint8Array;

@@ -50,8 +50,8 @@ export default defineCommand({
   async run(values) {
     using context = openContext(values);
     const { commitBox } = await import("../../box/commit.ts");
-    const { readImageName } = await import("../../image/image-name.ts");
-    const { parsePacking } = await import("../../image/packing.ts");
+    const { readImageName } = await import("../../image/names/image-name.ts");
+    const { parsePacking } = await import("../../image/make/packing.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const name = values.name === undefined ? undefined : readImageName(values.name, context.env);
     const made = await commitBox(context, values.box, {

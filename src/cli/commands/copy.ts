@@ -38,9 +38,9 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../image/short-names.ts");
-    const { copyBetween } = await import("../../image/copy.ts");
-    const { writeDigest } = await import("../../image/write-file.ts");
+    const { readName } = await import("../../image/names/short-names.ts");
+    const { copyBetween } = await import("../../image/copy/copy.ts");
+    const { writeDigest } = await import("../../image/destinations/write-file.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
     const [from, to] = [readName(values.source, context.env), readName(values.destination, context.env)];

@@ -26,7 +26,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext({ debug: values.debug, json: values.json });
-    const { diskUsage } = await import("../../image/disk-usage.ts");
+    const { diskUsage } = await import("../../image/shown/disk-usage.ts");
     const { openStore } = await import("../../store/open.ts");
     const readFacts = async () => (await import("../../host/read-facts.ts")).readHostFacts(context.env);
     const usage = await diskUsage(context, openStore(context.env), readFacts);

@@ -25,7 +25,7 @@ export default defineCommand({
   examples: [["devbox history --no-trunc debian:12", "with whole commands"]],
   async run(values) {
     using context = openContext(values);
-    const { imageHistory } = await import("../../image/history.ts");
+    const { imageHistory } = await import("../../image/shown/history.ts");
     const { openStore } = await import("../../store/open.ts");
     const steps = imageHistory(openStore(context.env), values.image, context.env);
     const full = values["no-trunc"] ?? false;

@@ -1,5 +1,5 @@
 /** devbox images: what is in the store. */
-import type { ImageSummary } from "../../image/list.ts";
+import type { ImageSummary } from "../../image/shown/list.ts";
 import { defineCommand, everyCommand, jsonOption } from "../command.ts";
 import { parseFilters } from "../format/filters.ts";
 import { renderList } from "../format/list.ts";
@@ -37,7 +37,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { listImages } = await import("../../image/list.ts");
+    const { listImages } = await import("../../image/shown/list.ts");
     const { openStore } = await import("../../store/open.ts");
     const filters = parseFilters(values.filter, imageFilterKeys);
     const [now, full] = [context.now(), values["no-trunc"] ?? false];

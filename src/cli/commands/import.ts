@@ -44,9 +44,9 @@ export default defineCommand({
   notes: ["Equal archives make equal images when SOURCE_DATE_EPOCH says when they were made."],
   async run(values) {
     using context = openContext(values);
-    const { importImage } = await import("../../image/import.ts");
-    const { readImageName } = await import("../../image/image-name.ts");
-    const { parsePacking } = await import("../../image/packing.ts");
+    const { importImage } = await import("../../image/make/import.ts");
+    const { readImageName } = await import("../../image/names/image-name.ts");
+    const { parsePacking } = await import("../../image/make/packing.ts");
     const { hostPlatform, parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");

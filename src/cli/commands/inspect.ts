@@ -55,7 +55,7 @@ const lookups: Readonly<Record<"box" | "image" | "volume", Lookup>> = {
     return inspectBox(store, boxState(store, findBox(store, name).record), size);
   },
   image: async (store, name, { env }) => {
-    const { inspectImage } = await import("../../image/inspect.ts");
+    const { inspectImage } = await import("../../image/shown/inspect.ts");
     return inspectImage(store, name, env);
   },
   volume: async (store, name) => {

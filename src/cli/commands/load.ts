@@ -1,5 +1,5 @@
 /** devbox load: images from an archive. */
-import type { LoadedImage } from "../../image/load.ts";
+import type { LoadedImage } from "../../image/pull/load.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
@@ -42,7 +42,7 @@ export default defineCommand({
         hint: "name the file with -i, or pipe it in: devbox load < FILE",
       });
     }
-    const { loadImages } = await import("../../image/load.ts");
+    const { loadImages } = await import("../../image/pull/load.ts");
     const { parsePlatform } = await import("../../oci/platform.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { openStore } = await import("../../store/open.ts");
@@ -54,7 +54,7 @@ export default defineCommand({
     const lines = values.json ? loaded.map((image) => JSON.stringify(image)) : await describe(loaded);
     writeOut(lines.map((line) => `${line}\n`).join(""));
     // The images can be used already.
-    await (await import("../../image/share-files.ts")).shareFiles(context, store, facts);
+    await (await import("../../image/garbage/share-files.ts")).shareFiles(context, store, facts);
     return 0;
   },
 });

@@ -1,6 +1,6 @@
 /** devbox login: who the user is at a registry. */
 import type { Context } from "../../core/context.ts";
-import type { LoginName } from "../../registry/login-store.ts";
+import type { LoginName } from "../../registry/authentication/login-store.ts";
 import { defineCommand, everyCommand } from "../command.ts";
 import { loginName } from "../login-name.ts";
 import { openContext } from "../ui/context.ts";
@@ -45,11 +45,11 @@ export default defineCommand({
     using context = openContext({ debug: values.debug });
     const name = loginName(values.registry);
     if (values["get-login"]) return await printLogin(context, name, values.authfile);
-    const { loginPath, storeLogin } = await import("../../registry/login-store.ts");
+    const { loginPath, storeLogin } = await import("../../registry/authentication/login-store.ts");
     const { readAnswers } = await import("../login-answers.ts");
-    const { checkLogin } = await import("../../registry/login.ts");
-    const { isInsecureRegistry } = await import("../../registry/places.ts");
-    const { readRegistriesConf } = await import("../../registry/registries-conf-files.ts");
+    const { checkLogin } = await import("../../registry/authentication/login.ts");
+    const { isInsecureRegistry } = await import("../../registry/configuration/places.ts");
+    const { readRegistriesConf } = await import("../../registry/configuration/registries-conf-files.ts");
     const path = loginPath(context.env, values.authfile);
     const before = values.username ?? (await currentLogin(context, name, values.authfile))?.username;
     const { username, password } = await readAnswers(context, values, before);
@@ -72,13 +72,13 @@ async function printLogin(context: Context, name: LoginName, authFile: string | 
     writeOut(`${login.username}\n`);
     return 0;
   }
-  const { nameOf } = await import("../../registry/login-store.ts");
+  const { nameOf } = await import("../../registry/authentication/login-store.ts");
   context.log.warn(`not logged in at ${nameOf(name)}`);
   return 1;
 }
 
 async function currentLogin(context: Context, name: LoginName, authFile: string | undefined) {
-  const { findLogin } = await import("../../registry/login-store.ts");
+  const { findLogin } = await import("../../registry/authentication/login-store.ts");
   const login = await findLogin(context, name, authFile);
   return login === undefined
     ? undefined

@@ -25,7 +25,7 @@ export default defineCommand({
     if (values.all && values.registry !== undefined) {
       throw new DevboxError("USAGE", { step: "log out", because: "--all is for all registries, and one is named" });
     }
-    const { listLogins, logoutPaths } = await import("../../registry/login-store.ts");
+    const { listLogins, logoutPaths } = await import("../../registry/authentication/login-store.ts");
     const paths = logoutPaths(context.env, values.authfile);
     const names = values.all ? await listLogins(context, paths) : [loginName(values.registry)];
     for (const name of names) await forget(context, paths, name);
@@ -35,7 +35,7 @@ export default defineCommand({
 
 /** Nothing to forget is no failure, as in docker. */
 async function forget(context: Context, paths: readonly string[], name: ReturnType<typeof loginName>): Promise<void> {
-  const { eraseLogin, nameOf } = await import("../../registry/login-store.ts");
+  const { eraseLogin, nameOf } = await import("../../registry/authentication/login-store.ts");
   const had = await eraseLogin(context, paths, name);
   if (had.length === 0) context.log.warn(`not logged in at ${nameOf(name)}`);
   else writeOut(`Removed the login at ${nameOf(name)} from ${had.join(", ")}\n`);

@@ -30,7 +30,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { prune } = await import("../../image/prune.ts");
+    const { prune } = await import("../../image/garbage/prune.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { openStore } = await import("../../store/open.ts");
     const fits = readPruneFilters(values.filter, context.now());

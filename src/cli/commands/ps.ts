@@ -68,7 +68,7 @@ function readLast(text: string | undefined, latest: boolean): number | undefined
 
 /** An image is an ancestor by its name, its id, or that of a manifest, whichever people type. */
 async function imageTest(store: Store, env: Context["env"]): Promise<(box: ListedBox, image: string) => boolean> {
-  const { findImage } = await import("../../image/find.ts");
+  const { findImage } = await import("../../image/names/find.ts");
   const { readEntries } = await import("../../store/index-file.ts");
   const entries = readEntries(store);
   return ({ record }, image) => {

@@ -38,8 +38,8 @@ export default defineCommand({
   notes: ["An interrupted pull is gone on with by the next one."],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../image/short-names.ts");
-    const { pull } = await import("../../image/pull.ts");
+    const { readName } = await import("../../image/names/short-names.ts");
+    const { pull } = await import("../../image/pull/pull.ts");
     const { parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
@@ -60,7 +60,8 @@ export default defineCommand({
       writeOut(values.json ? `${JSON.stringify(result)}\n` : `${image.topDigest}\n`);
     }
     // The images can be used already.
-    if (isAnyNew) await (await import("../../image/share-files.ts")).shareFiles(context, store, await readFacts());
+    if (isAnyNew)
+      await (await import("../../image/garbage/share-files.ts")).shareFiles(context, store, await readFacts());
     return 0;
   },
 });

@@ -35,9 +35,9 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../image/short-names.ts");
-    const { pushImage } = await import("../../image/push.ts");
-    const { writeDigest } = await import("../../image/write-file.ts");
+    const { readName } = await import("../../image/names/short-names.ts");
+    const { pushImage } = await import("../../image/copy/push.ts");
+    const { writeDigest } = await import("../../image/destinations/write-file.ts");
     const { familiarName, formatReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
     const options = { ...(await readCopyOptions(values)), ...(await readOneAccess(values)) };

@@ -29,7 +29,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { removeImage } = await import("../../image/remove.ts");
+    const { removeImage } = await import("../../image/garbage/remove.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { openStore } = await import("../../store/open.ts");
     const store = openStore(context.env);

@@ -60,8 +60,8 @@ export default defineCommand({
       });
     }
     const { resolve } = await import("node:path");
-    const { parsePacking } = await import("../../image/packing.ts");
-    const { saveImages } = await import("../../image/save.ts");
+    const { parsePacking } = await import("../../image/make/packing.ts");
+    const { saveImages } = await import("../../image/copy/save.ts");
     const { parsePlatform } = await import("../../oci/platform.ts");
     const { openStore } = await import("../../store/open.ts");
     const output = toStdout

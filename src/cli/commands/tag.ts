@@ -16,8 +16,8 @@ export default defineCommand({
   notes: ["A name that another image has moves on to this one; the other stays, by its id."],
   async run(values) {
     using context = openContext(values);
-    const { readImageName } = await import("../../image/image-name.ts");
-    const { tagImage } = await import("../../image/tag.ts");
+    const { readImageName } = await import("../../image/names/image-name.ts");
+    const { tagImage } = await import("../../image/names/tag.ts");
     const { openStore } = await import("../../store/open.ts");
     await tagImage(
       context,

@@ -22,8 +22,8 @@ export default defineCommand({
   notes: ["An image without a name is removed by: devbox prune.", "To remove one together with its name: devbox rmi."],
   async run(values) {
     using context = openContext(values);
-    const { readImageName } = await import("../../image/image-name.ts");
-    const { untagImage } = await import("../../image/tag.ts");
+    const { readImageName } = await import("../../image/names/image-name.ts");
+    const { untagImage } = await import("../../image/names/tag.ts");
     const { openStore } = await import("../../store/open.ts");
     await untagImage(
       context,

@@ -1,7 +1,7 @@
 /** `bun pull.ts REFERENCE`: pulls into $DEVBOX_STORE and prints what happens, one event a line: a process that tests can kill. */
 import { silentContext } from "../../../src/core/context.ts";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
-import { pull } from "../../../src/image/pull.ts";
+import { pull } from "../../../src/image/pull/pull.ts";
 import { hostPlatform } from "../../../src/oci/platform.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
 import { openStore } from "../../../src/store/open.ts";

@@ -13,10 +13,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fetchArtifact } from "../../../src/image/artifact-fetch.ts";
-import { placeFiles } from "../../../src/image/artifact-files.ts";
-import { type ArtifactPush, pushArtifact } from "../../../src/image/artifact-push.ts";
-import { listReferrers } from "../../../src/image/artifact-registry.ts";
+import { fetchArtifact } from "../../../src/image/artifact/fetch.ts";
+import { placeFiles } from "../../../src/image/artifact/files.ts";
+import { type ArtifactPush, pushArtifact } from "../../../src/image/artifact/push.ts";
+import { listReferrers } from "../../../src/image/artifact/referrers.ts";
 import { buildArtifact, titled } from "../../../src/oci/artifact.ts";
 import { type Descriptor, mediaTypes } from "../../../src/oci/descriptor.ts";
 import { digestOf } from "../../../src/oci/digest.ts";

@@ -3,7 +3,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
-import { loadImages } from "../../../src/image/load.ts";
+import { loadImages } from "../../../src/image/pull/load.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { editEntries, readEntries } from "../../../src/store/index-file.ts";
 import { createImageShelf } from "../../helpers/image-shelf.ts";

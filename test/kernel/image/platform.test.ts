@@ -1,8 +1,8 @@
 /** Images that no index lists are of one platform; and a user without subordinate ids, who can have none of them. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
-import { ensureImage } from "../../../src/image/ensure.ts";
-import { pull } from "../../../src/image/pull.ts";
+import { ensureImage } from "../../../src/image/pull/ensure.ts";
+import { pull } from "../../../src/image/pull/pull.ts";
 import { hostPlatform, parsePlatform } from "../../../src/oci/platform.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
 import { readEntries } from "../../../src/store/index-file.ts";

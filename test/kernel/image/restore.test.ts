@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
-import { type EnsureOptions, ensureImage } from "../../../src/image/ensure.ts";
+import { type EnsureOptions, ensureImage } from "../../../src/image/pull/ensure.ts";
 import { listLayers } from "../../../src/store/layers.ts";
 import { blobPath, layerDirectory } from "../../../src/store/paths.ts";
 import type { StoredImage } from "../../../src/store/types.ts";

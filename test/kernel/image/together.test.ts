@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
-import { prune } from "../../../src/image/prune.ts";
+import { prune } from "../../../src/image/garbage/prune.ts";
 import { readEntries } from "../../../src/store/index-file.ts";
 import { listLayers } from "../../../src/store/layers.ts";
 import type { Store } from "../../../src/store/types.ts";

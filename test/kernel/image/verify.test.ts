@@ -16,9 +16,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { readHostFacts } from "../../../src/host/read-facts.ts";
-import { pull } from "../../../src/image/pull.ts";
-import { type VerifiedImage, verifyImages } from "../../../src/image/verify.ts";
-import type { Damage } from "../../../src/image/verify-damage.ts";
+import { pull } from "../../../src/image/pull/pull.ts";
+import type { Damage } from "../../../src/image/verify/damage.ts";
+import { type VerifiedImage, verifyImages } from "../../../src/image/verify/verify.ts";
 import type { Descriptor, Digest } from "../../../src/oci/descriptor.ts";
 import { mediaTypes } from "../../../src/oci/descriptor.ts";
 import type { Manifest } from "../../../src/oci/image.ts";

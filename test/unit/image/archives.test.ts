@@ -4,8 +4,8 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { openSource } from "../../../src/image/open-source.ts";
-import { indexTar } from "../../../src/image/tar-index.ts";
+import { openSource } from "../../../src/image/sources/open-source.ts";
+import { indexTar } from "../../../src/image/sources/tar-index.ts";
 import { mediaTypes } from "../../../src/oci/descriptor.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { parseReference } from "../../../src/oci/reference.ts";

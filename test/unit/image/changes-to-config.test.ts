@@ -1,8 +1,8 @@
 /** --change: instructions as docker's builder reads them. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { applyChanges } from "../../../src/image/changes-to-config.ts";
-import { expand, splitWords } from "../../../src/image/instruction-words.ts";
+import { applyChanges } from "../../../src/image/make/changes-to-config.ts";
+import { expand, splitWords } from "../../../src/image/make/instruction-words.ts";
 import type { ImageExecution } from "../../../src/oci/image.ts";
 
 const base = { Env: ["PATH=/bin", "HOME=/root"], Cmd: ["sh"], WorkingDir: "/srv" } satisfies ImageExecution;

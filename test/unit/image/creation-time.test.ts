@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { creationTime } from "../../../src/image/creation-time.ts";
+import { creationTime } from "../../../src/image/make/creation-time.ts";
 
 const now = new Date("2026-01-01T00:00:00Z");
 const at = (text?: string) => creationTime({ env: { SOURCE_DATE_EPOCH: text }, now: () => now });

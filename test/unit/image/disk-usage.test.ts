@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { diskUsage } from "../../../src/image/disk-usage.ts";
+import { diskUsage } from "../../../src/image/shown/disk-usage.ts";
 import { createBox, leaveBox } from "../../../src/store/boxes.ts";
 import { listBlobs } from "../../../src/store/collect.ts";
 import { tryLock } from "../../../src/store/locks.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { maxUncompressedBytes } from "../../../src/image/apply-layer.ts";
-import { openFeed } from "../../../src/image/blob-feed.ts";
-import { createSemaphore } from "../../../src/image/semaphore.ts";
+import { openFeed } from "../../../src/image/pull/blob-feed.ts";
+import { maxUncompressedBytes } from "../../../src/image/workers/apply-layer.ts";
+import { createSemaphore } from "../../../src/image/workers/semaphore.ts";
 
 test("whoever watches a feed hears what is there and what comes, until disposed", () => {
   const { feed, advance } = openFeed("/blob", 10, 3, Promise.resolve());

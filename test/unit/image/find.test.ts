@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { findImage } from "../../../src/image/find.ts";
-import { findById } from "../../../src/image/find-by-id.ts";
+import { findImage } from "../../../src/image/names/find.ts";
+import { findById } from "../../../src/image/names/find-by-id.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { putBlob } from "../../../src/store/blobs.ts";
 import { editEntries, readEntries, withNamed } from "../../../src/store/index-file.ts";

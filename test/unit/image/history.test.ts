@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { imageHistory } from "../../../src/image/history.ts";
+import { imageHistory } from "../../../src/image/shown/history.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { putImage, temporaryStore } from "../../helpers/temporary-store.ts";
 

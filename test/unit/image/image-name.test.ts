@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseImageName } from "../../../src/image/image-name.ts";
+import { parseImageName } from "../../../src/image/names/image-name.ts";
 
 test("a name gets what it leaves out", () => {
   expect(parseImageName("app")).toMatchObject({ registry: "docker.io", repository: "library/app", tag: "latest" });

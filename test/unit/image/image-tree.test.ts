@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { growTree, imageTree, type LayeredImage, type TreeLayer } from "../../../src/image/image-tree.ts";
+import { growTree, imageTree, type LayeredImage, type TreeLayer } from "../../../src/image/shown/image-tree.ts";
 import type { Digest } from "../../../src/oci/descriptor.ts";
 import { putImage, temporaryStore } from "../../helpers/temporary-store.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ImageParts, measureImages, sumOf } from "../../../src/image/image-usage.ts";
+import { type ImageParts, measureImages, sumOf } from "../../../src/image/shown/image-usage.ts";
 
 const imageOf = (index: number, parts: readonly string[]): ImageParts => ({
   names: [],

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { listImages } from "../../../src/image/list.ts";
+import { listImages } from "../../../src/image/shown/list.ts";
 import { blobPath } from "../../../src/store/paths.ts";
 import { putImage, temporaryStore } from "../../helpers/temporary-store.ts";
 

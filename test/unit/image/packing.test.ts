@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parsePacking } from "../../../src/image/packing.ts";
+import { parsePacking } from "../../../src/image/make/packing.ts";
 
 test("compression and level", () => {
   expect(parsePacking(undefined, undefined)).toBeUndefined();

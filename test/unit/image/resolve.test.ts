@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { resolveImage } from "../../../src/image/resolve.ts";
-import type { ImageSource } from "../../../src/image/source.ts";
+import { resolveImage } from "../../../src/image/pull/resolve.ts";
+import type { ImageSource } from "../../../src/image/sources/source.ts";
 import { type Descriptor, mediaTypes } from "../../../src/oci/descriptor.ts";
 import { createImageShelf, type ImageShelf } from "../../helpers/image-shelf.ts";
 import { tar } from "../../helpers/tar-builder.ts";

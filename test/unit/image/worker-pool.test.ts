@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { createWorkerPool } from "../../../src/image/worker-pool.ts";
-import type { StartWorker, WorkerProcess } from "../../../src/image/worker-process.ts";
+import { createWorkerPool } from "../../../src/image/workers/worker-pool.ts";
+import type { StartWorker, WorkerProcess } from "../../../src/image/workers/worker-process.ts";
 import type { WorkerReply } from "../../../src/layer/protocol.ts";
 
 /** Workers that answer what they are told to, and die when they run out of answers. */

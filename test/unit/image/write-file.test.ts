@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFile, writeWhole } from "../../../src/image/write-file.ts";
+import { createFile, writeWhole } from "../../../src/image/destinations/write-file.ts";
 import { failureOf } from "../../helpers/failure.ts";
 
 const root = mkdtempSync(join(tmpdir(), "write-"));

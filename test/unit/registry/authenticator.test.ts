@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Credentials } from "../../../src/registry/credentials.ts";
+import type { Credentials } from "../../../src/registry/authentication/credentials.ts";
 import { type FaultyAuthOptions, type FaultyRegistry, startFaultyRegistry } from "../../helpers/faulty-registry.ts";
 import { failureOf, openClient, recordingContext } from "../../helpers/registry-client.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseChallenges } from "../../../src/registry/challenge.ts";
+import { parseChallenges } from "../../../src/registry/authentication/challenge.ts";
 
 function read(...headers: string[]): [string, Record<string, string>][] {
   return parseChallenges(headers).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);

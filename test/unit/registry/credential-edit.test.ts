@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { withEntry, withoutEntry } from "../../../src/registry/credential-edit.ts";
+import { withEntry, withoutEntry } from "../../../src/registry/authentication/credential-edit.ts";
 import { failureOf } from "../../helpers/failure.ts";
 
 const hub = "https://index.docker.io/v1/";

@@ -2,7 +2,7 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { credentialPaths, findCredentials } from "../../../src/registry/credentials.ts";
+import { credentialPaths, findCredentials } from "../../../src/registry/authentication/credentials.ts";
 import { failureOf, recordingContext } from "../../helpers/registry-client.ts";
 
 const root = mkdtempSync(join(tmpdir(), "devbox-credentials-"));

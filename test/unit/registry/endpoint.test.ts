@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { candidateEndpoints, isAllowedUrl, isLoopbackHost } from "../../../src/registry/endpoint.ts";
+import { candidateEndpoints, isAllowedUrl, isLoopbackHost } from "../../../src/registry/http/endpoint.ts";
 
 function endpoints(registry: string, tlsVerify: boolean): string[] {
   return candidateEndpoints(registry, tlsVerify).map((url) => url.href);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { candidateEndpoints } from "../../../src/registry/endpoint.ts";
-import { type Contact, createContact } from "../../../src/registry/first-contact.ts";
-import type { HttpResponse } from "../../../src/registry/http-client.ts";
-import { TransportFailure } from "../../../src/registry/transport-error.ts";
+import { candidateEndpoints } from "../../../src/registry/http/endpoint.ts";
+import { type Contact, createContact } from "../../../src/registry/http/first-contact.ts";
+import type { HttpResponse } from "../../../src/registry/http/http-client.ts";
+import { TransportFailure } from "../../../src/registry/http/transport-error.ts";
 import { startFaultyRegistry } from "../../helpers/faulty-registry.ts";
 import { openClient } from "../../helpers/registry-client.ts";
 

@@ -5,9 +5,9 @@ import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Agent from "undici-http/lib/dispatcher/agent.js";
-import { createHttpClient } from "../../../src/registry/http.ts";
-import { defaultTimeouts, type HttpClient, type TlsSettings } from "../../../src/registry/http-client.ts";
-import { TransportFailure } from "../../../src/registry/transport-error.ts";
+import { createHttpClient } from "../../../src/registry/http/http.ts";
+import { defaultTimeouts, type HttpClient, type TlsSettings } from "../../../src/registry/http/http-client.ts";
+import { TransportFailure } from "../../../src/registry/http/transport-error.ts";
 import { makeCertificates, serverTls, type TestCertificates } from "../../helpers/certificates.ts";
 import { startFaultyRegistry } from "../../helpers/faulty-registry.ts";
 import { shortTimeouts } from "../../helpers/registry-client.ts";
@@ -93,7 +93,7 @@ describe("TLS", () => {
     mkdirSync(other);
     const settings: TlsSettings = { verify: true, extraCa: [readFileSync(makeCertificates(other).ca, "utf8")] };
     const script = `
-      const { createHttpClient } = await import(${JSON.stringify(join(import.meta.dir, "../../../src/registry/http.ts"))});
+      const { createHttpClient } = await import(${JSON.stringify(join(import.meta.dir, "../../../src/registry/http/http.ts"))});
       const loadTls = async () => (${JSON.stringify(settings)});
       const timeouts = ${JSON.stringify(defaultTimeouts)};
       const client = createHttpClient({ timeouts, loadTls, proxyFor: () => undefined });

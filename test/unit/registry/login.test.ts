@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { Credentials } from "../../../src/registry/credentials.ts";
-import { checkLogin } from "../../../src/registry/login.ts";
+import type { Credentials } from "../../../src/registry/authentication/credentials.ts";
+import { checkLogin } from "../../../src/registry/authentication/login.ts";
 import { type FaultyAuthOptions, startFaultyRegistry } from "../../helpers/faulty-registry.ts";
 import { failureOf, recordingContext } from "../../helpers/registry-client.ts";
 

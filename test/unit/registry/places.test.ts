@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseReference, type RegistryReference } from "../../../src/oci/reference.ts";
-import { isInsecureRegistry, pullPlaces, pushPlace } from "../../../src/registry/places.ts";
-import { parseRegistriesFile } from "../../../src/registry/registries-conf.ts";
+import { isInsecureRegistry, pullPlaces, pushPlace } from "../../../src/registry/configuration/places.ts";
+import { parseRegistriesFile } from "../../../src/registry/configuration/registries-conf.ts";
 import { failureOf } from "../../helpers/failure.ts";
 
 const conf = (text: string) => parseRegistriesFile(Buffer.from(text), "r.conf");

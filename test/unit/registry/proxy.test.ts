@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { bypassesProxy, proxyFor } from "../../../src/registry/proxy.ts";
+import { bypassesProxy, proxyFor } from "../../../src/registry/http/proxy.ts";
 
 function proxyOf(url: string, env: Record<string, string>): string | undefined {
   return proxyFor(new URL(url), env)?.href;

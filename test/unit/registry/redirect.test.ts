@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { HttpClient, HttpRequest, HttpResponse } from "../../../src/registry/http-client.ts";
-import { sendFollowing } from "../../../src/registry/redirect.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../../../src/registry/http/http-client.ts";
+import { sendFollowing } from "../../../src/registry/http/redirect.ts";
 import { failureOf } from "../../helpers/registry-client.ts";
 
 /** An HTTP client whose answers are `url → location`; a URL without one answers 200. */

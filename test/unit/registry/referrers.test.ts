@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type Descriptor, type Digest, mediaTypes } from "../../../src/oci/descriptor.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import type { RegistryClient } from "../../../src/registry/client.ts";
-import { readNextLink } from "../../../src/registry/pages.ts";
+import { readNextLink } from "../../../src/registry/referrers/pages.ts";
 import { type FaultyRegistry, startFaultyRegistry } from "../../helpers/faulty-registry.ts";
 import { failureOf, openClient, recordingContext } from "../../helpers/registry-client.ts";
 import { type SpecRegistry, type SpecRegistryOptions, startSpecRegistry } from "../../helpers/spec-registry.ts";

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { DevboxError } from "../../../src/core/errors.ts";
-import { parseRegistriesFile } from "../../../src/registry/registries-conf.ts";
-import { readRegistriesConf } from "../../../src/registry/registries-conf-files.ts";
+import { parseRegistriesFile } from "../../../src/registry/configuration/registries-conf.ts";
+import { readRegistriesConf } from "../../../src/registry/configuration/registries-conf-files.ts";
 import { failureOf } from "../../helpers/failure.ts";
 
 const parse = (text: string) => parseRegistriesFile(Buffer.from(text), "r.conf");

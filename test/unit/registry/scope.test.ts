@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mergeScopes } from "../../../src/registry/scope.ts";
+import { mergeScopes } from "../../../src/registry/authentication/scope.ts";
 
 test.each([
   [["repository:a/b:pull"], "repository:a/b:pull"],

@@ -2,7 +2,7 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { certificateDirectories, loadTlsSettings } from "../../../src/registry/tls-settings.ts";
+import { certificateDirectories, loadTlsSettings } from "../../../src/registry/http/tls-settings.ts";
 import { failureOf, recordingContext } from "../../helpers/registry-client.ts";
 
 const root = mkdtempSync(join(tmpdir(), "devbox-certs-"));

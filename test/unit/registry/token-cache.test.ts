@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { Token } from "../../../src/registry/token.ts";
-import { createTokenCache } from "../../../src/registry/token-cache.ts";
+import type { Token } from "../../../src/registry/authentication/token.ts";
+import { createTokenCache } from "../../../src/registry/authentication/token-cache.ts";
 
 const wanted = { realm: new URL("https://auth.example/token"), service: "s", scope: "repository:a:pull" };
 

@@ -1,6 +1,6 @@
 /** Reading what is sent, when the reader before was left in the middle. */
 import { expect, test } from "bun:test";
-import { checkContent } from "../../../src/registry/upload-content.ts";
+import { checkContent } from "../../../src/registry/push/upload-content.ts";
 import { patternBytes, readStream } from "../../helpers/registry-client.ts";
 import { contentOf } from "../../helpers/upload-content.ts";
 

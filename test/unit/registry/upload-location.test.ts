@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import type { HttpResponse } from "../../../src/registry/http-client.ts";
+import type { HttpResponse } from "../../../src/registry/http/http-client.ts";
 import {
   completionUrl,
   readChunkMinimum,
   readLocation,
   readUploadedBytes,
-} from "../../../src/registry/upload-location.ts";
+} from "../../../src/registry/push/upload-location.ts";
 
 function answerFrom(url: string, location: string | undefined): HttpResponse {
   return {

@@ -1,5 +1,5 @@
 /** What the commands of the group share: their flags, and how their words are read. */
-import type { FileToPush } from "../../../image/artifact-push.ts";
+import type { FileToPush } from "../../../image/artifact/push.ts";
 import { isMediaType } from "../../../oci/artifact.ts";
 import type { ArgumentDefs } from "../../command.ts";
 import { badFlag } from "../../run-values.ts";

@@ -18,8 +18,8 @@ export default defineCommand({
   notes: ["An index is printed as one, unless --platform chooses a manifest of it."],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../../image/short-names.ts");
-    const { fetchDocument } = await import("../../../image/artifact-fetch.ts");
+    const { readName } = await import("../../../image/names/short-names.ts");
+    const { fetchDocument } = await import("../../../image/artifact/fetch.ts");
     const { parsePlatform } = await import("../../../oci/platform.ts");
     const { openStore } = await import("../../../store/open.ts");
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);

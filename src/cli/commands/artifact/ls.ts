@@ -24,8 +24,8 @@ export default defineCommand({
   notes: ["Asks the referrers API of the registry; one without it, the tag that stands in for it."],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../../image/short-names.ts");
-    const { listReferrers } = await import("../../../image/artifact-registry.ts");
+    const { readName } = await import("../../../image/names/short-names.ts");
+    const { listReferrers } = await import("../../../image/artifact/referrers.ts");
     const { createdKey, isMediaType } = await import("../../../oci/artifact.ts");
     const type = values["artifact-type"];
     const reference = requireRegistry(

@@ -39,9 +39,9 @@ export default defineCommand({
   async run(values) {
     using context = openContext(values);
     const { join, resolve } = await import("node:path");
-    const { readName } = await import("../../../image/short-names.ts");
-    const { fetchArtifact } = await import("../../../image/artifact-fetch.ts");
-    const { placeFiles } = await import("../../../image/artifact-files.ts");
+    const { readName } = await import("../../../image/names/short-names.ts");
+    const { fetchArtifact } = await import("../../../image/artifact/fetch.ts");
+    const { placeFiles } = await import("../../../image/artifact/files.ts");
     const { artifactTypeOf } = await import("../../../oci/artifact.ts");
     const { parsePlatform } = await import("../../../oci/platform.ts");
     const { formatReference } = await import("../../../oci/reference.ts");

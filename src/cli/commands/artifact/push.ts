@@ -62,8 +62,8 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../../image/short-names.ts");
-    const { pushArtifact } = await import("../../../image/artifact-push.ts");
+    const { readName } = await import("../../../image/names/short-names.ts");
+    const { pushArtifact } = await import("../../../image/artifact/push.ts");
     const { artifactTypeOf } = await import("../../../oci/artifact.ts");
     const { formatReference } = await import("../../../oci/reference.ts");
     const step = `push ${values.reference}`;
@@ -99,6 +99,6 @@ export default defineCommand({
 
 async function writeDigest(file: string, digest: string): Promise<void> {
   const { resolve } = await import("node:path");
-  const { writeWhole } = await import("../../../image/write-file.ts");
+  const { writeWhole } = await import("../../../image/destinations/write-file.ts");
   await writeWhole(resolve(file), digest);
 }

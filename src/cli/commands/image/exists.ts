@@ -12,7 +12,7 @@ export default defineCommand({
   async run(values) {
     using context = openContext({ debug: values.debug });
     const { DevboxError } = await import("../../../core/errors.ts");
-    const { findImage } = await import("../../../image/find.ts");
+    const { findImage } = await import("../../../image/names/find.ts");
     const { readEntries } = await import("../../../store/index-file.ts");
     const { openStore } = await import("../../../store/open.ts");
     const store = openStore(context.env);

@@ -36,15 +36,15 @@ export default defineCommand({
   notes: ["docker://NAME is shown as skopeo shows it: one object, with the tags of its repository."],
   async run(values) {
     using context = openContext({ debug: values.debug });
-    const { readName } = await import("../../../image/short-names.ts");
-    const { inspectImage } = await import("../../../image/inspect.ts");
+    const { readName } = await import("../../../image/names/short-names.ts");
+    const { inspectImage } = await import("../../../image/shown/inspect.ts");
     const { parsePlatform } = await import("../../../oci/platform.ts");
     const { openStore } = await import("../../../store/open.ts");
     const store = openStore(context.env);
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
     const options = { platform, access: await readOneAccess(values) };
     if (values.raw || values.config) {
-      const { readDocument } = await import("../../../image/inspect-source.ts");
+      const { readDocument } = await import("../../../image/shown/inspect-source.ts");
       for (const name of values.image) {
         const bytes = await readDocument(context, store, name, values.config ? "config" : "manifest", options);
         if (values.raw) writeBytes(1, bytes);
@@ -54,7 +54,7 @@ export default defineCommand({
     }
     const { format } = values;
     if (values.image.some((name) => name.startsWith("docker://"))) {
-      const { inspectRemote } = await import("../../../image/inspect-source.ts");
+      const { inspectRemote } = await import("../../../image/shown/inspect-source.ts");
       for (const name of values.image) {
         const reference = requireRegistry(readName(name, context.env), `inspect ${name}`);
         const found = toValue(await inspectRemote(context, store, reference, !values["no-tags"], options));

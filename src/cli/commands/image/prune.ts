@@ -18,7 +18,7 @@ export default defineCommand({
   examples: [["devbox image prune --all --filter until=720h", "what was made a month ago, and no box uses"]],
   async run(values) {
     using context = openContext(values);
-    const { prune } = await import("../../../image/prune.ts");
+    const { prune } = await import("../../../image/garbage/prune.ts");
     const { readHostFacts } = await import("../../../host/read-facts.ts");
     const { openStore } = await import("../../../store/open.ts");
     const fits = readPruneFilters(values.filter, context.now());

@@ -16,8 +16,8 @@ export default defineCommand({
   notes: ["--json prints what skopeo list-tags prints."],
   async run(values) {
     using context = openContext(values);
-    const { readName } = await import("../../../image/short-names.ts");
-    const { listTags } = await import("../../../image/inspect-source.ts");
+    const { readName } = await import("../../../image/names/short-names.ts");
+    const { listTags } = await import("../../../image/shown/inspect-source.ts");
     const step = `list the tags of ${values.repository}`;
     const reference = requireRegistry(readName(values.repository, context.env), step);
     const tags = await listTags(context, reference, await readOneAccess(values));

@@ -1,5 +1,5 @@
 /** devbox image tree: which images share which layers. */
-import type { TreeLayer } from "../../../image/image-tree.ts";
+import type { TreeLayer } from "../../../image/shown/image-tree.ts";
 import { defineCommand, everyCommand, jsonOption } from "../../command.ts";
 import { familiar } from "../../format/image-name.ts";
 import { openContext } from "../../ui/context.ts";
@@ -19,7 +19,7 @@ export default defineCommand({
   ],
   async run(values) {
     using context = openContext(values);
-    const { imageTree } = await import("../../../image/image-tree.ts");
+    const { imageTree } = await import("../../../image/shown/image-tree.ts");
     const { openStore } = await import("../../../store/open.ts");
     const roots = imageTree(context, openStore(context.env), values.image);
     if (values.json) writeOut(`${JSON.stringify(roots)}\n`);

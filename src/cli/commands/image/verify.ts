@@ -1,6 +1,7 @@
 /** devbox image verify: is all of an image as it was? */
-import type { VerifiedImage } from "../../../image/verify.ts";
-import type { Damage } from "../../../image/verify-damage.ts";
+
+import type { Damage } from "../../../image/verify/damage.ts";
+import type { VerifiedImage } from "../../../image/verify/verify.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../../command.ts";
 import { familiar } from "../../format/image-name.ts";
 import { openContext } from "../../ui/context.ts";
@@ -38,7 +39,7 @@ applying the image, and as much room.",
   ],
   async run(values) {
     using context = openContext(values);
-    const { verifyImages } = await import("../../../image/verify.ts");
+    const { verifyImages } = await import("../../../image/verify/verify.ts");
     const { readHostFacts } = await import("../../../host/read-facts.ts");
     const { openStore } = await import("../../../store/open.ts");
     const options = { images: values.image, repair: values.repair ?? false, tlsVerify: values["tls-verify"] };

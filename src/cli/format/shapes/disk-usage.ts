@@ -1,6 +1,6 @@
 /** The fields of disk usage (docker/cli, formatter/disk_usage.go). */
-import type { BoxUsage, DiskUsage, Total, VolumeUsage } from "../../../image/disk-usage.ts";
-import type { ImageUsage } from "../../../image/image-usage.ts";
+import type { BoxUsage, DiskUsage, Total, VolumeUsage } from "../../../image/shown/disk-usage.ts";
+import type { ImageUsage } from "../../../image/shown/image-usage.ts";
 import { ago, decimalSize, shortened, statusText } from "../docker-words.ts";
 import { familiar } from "../image-name.ts";
 import type { ListShape } from "../list.ts";

@@ -1,5 +1,5 @@
 /** The fields of a step in an image's history (docker/cli, formatter/history.go). */
-import type { HistoryStep } from "../../../image/history.ts";
+import type { HistoryStep } from "../../../image/shown/history.ts";
 import { ago, decimalSize, shortened } from "../docker-words.ts";
 import type { ListShape } from "../list.ts";
 

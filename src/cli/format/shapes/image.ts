@@ -1,6 +1,6 @@
 /** The fields of an image (docker/cli, formatter/image.go), and the filters of its list. */
 import { DevboxError } from "../../../core/errors.ts";
-import type { ImageSummary } from "../../../image/list.ts";
+import type { ImageSummary } from "../../../image/shown/list.ts";
 import { ago, clockTime, decimalSize } from "../docker-words.ts";
 import { anyFits, booleanFilter, type Filters, labelsFit } from "../filters.ts";
 import type { ListShape } from "../list.ts";

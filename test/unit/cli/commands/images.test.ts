@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { renderList } from "../../../../src/cli/format/list.ts";
 import { imageShape } from "../../../../src/cli/format/shapes/image.ts";
-import type { ImageSummary } from "../../../../src/image/list.ts";
+import type { ImageSummary } from "../../../../src/image/shown/list.ts";
 
 const image: ImageSummary = {
   name: "docker.io/library/debian:12",

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { renderList } from "../../../../src/cli/format/list.ts";
 import { historyShape } from "../../../../src/cli/format/shapes/history.ts";
-import type { HistoryStep } from "../../../../src/image/history.ts";
+import type { HistoryStep } from "../../../../src/image/shown/history.ts";
 
 const now = new Date("2026-06-15T00:00:00Z");
 const step: HistoryStep = {

@@ -54,12 +54,12 @@ test("core knows of ffi the errors only", () => {
 });
 
 test("a package is known to one file of its folder", () => {
-  const one = source("src/registry/http-client.ts", 'import { Agent } from "undici-http";');
+  const one = source("src/registry/http/http-client.ts", 'import { Agent } from "undici-http";');
   const other = source("src/registry/other.ts", 'const { Agent } = await import("undici-http");');
   expect(checkDirections([one])).toEqual([]);
   expect(checkDirections([one, other])).toHaveLength(1);
-  expect(checkDirections([source("src/image/pull.ts", 'import { Agent } from "undici-http";')])).toHaveLength(1);
-  expect(checkDirections([source("src/image/pull.ts", 'import x from "left-pad";')])).toHaveLength(1);
+  expect(checkDirections([source("src/image/pull/pull.ts", 'import { Agent } from "undici-http";')])).toHaveLength(1);
+  expect(checkDirections([source("src/image/pull/pull.ts", 'import x from "left-pad";')])).toHaveLength(1);
 });
 
 test("no sources at all is a failure, not a success", () => {

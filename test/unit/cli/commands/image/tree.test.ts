@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { renderChain, renderTree } from "../../../../../src/cli/commands/image/tree.ts";
-import type { TreeLayer } from "../../../../../src/image/image-tree.ts";
+import type { TreeLayer } from "../../../../../src/image/shown/image-tree.ts";
 
 const layer = (letter: string, images: string[], ...children: TreeLayer[]): TreeLayer => ({
   chainId: `sha256:${letter.repeat(64)}`,

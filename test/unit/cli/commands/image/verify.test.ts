@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { describeImage } from "../../../../../src/cli/commands/image/verify.ts";
-import type { Damage } from "../../../../../src/image/verify-damage.ts";
+import type { Damage } from "../../../../../src/image/verify/damage.ts";
 
 const digest = "sha256:1234" as const;
 const names = ["docker.io/library/debian:12"];
