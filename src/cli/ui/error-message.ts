@@ -6,7 +6,7 @@
  *     hint: put the store on ext4, xfs or btrfs: export DEVBOX_STORE=DIR
  */
 import { DevboxError, describeCause, errorTable } from "../../core/errors.ts";
-import { makeStyle } from "./terminal.ts";
+import { makeStyle, visible } from "./terminal.ts";
 
 export interface MessageOptions {
   readonly colour: boolean;
@@ -66,7 +66,7 @@ function debugLines(error: DevboxError): string[] {
 
 /** Continues a text of several lines below its first. */
 function indent(text: string, spaces: number): string {
-  return text.trimEnd().replaceAll("\n", `\n${" ".repeat(spaces)}`);
+  return visible(text.trimEnd()).replaceAll("\n", `\n${" ".repeat(spaces)}`);
 }
 
 /** The error as one JSON line, for `--json`. */

@@ -2,7 +2,7 @@
 import type { ConsolaInstance, ConsolaReporter, LogObject } from "consola/core";
 import type { LogFields, Logger } from "../../core/context.ts";
 import type { Screen } from "./screen.ts";
-import { makeStyle } from "./terminal.ts";
+import { makeStyle, visible } from "./terminal.ts";
 
 export interface LoggerOptions {
   readonly colour: boolean;
@@ -59,6 +59,6 @@ function textLine(colour: boolean): (record: LogObject) => string {
     const details = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name}=${value}`);
-    return `${prefixes[type] ?? ""}${message}${details.length === 0 ? "" : ` (${details.join(", ")})`}`;
+    return `${prefixes[type] ?? ""}${visible(`${message}${details.length === 0 ? "" : ` (${details.join(", ")})`}`)}`;
   };
 }

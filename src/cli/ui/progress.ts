@@ -2,6 +2,7 @@
 import type { Progress, ProgressTask } from "../../core/context.ts";
 import { advance, describeTask, enterPhase, startTask, type TaskState } from "./progress-state.ts";
 import type { Screen } from "./screen.ts";
+import { visible } from "./terminal.ts";
 
 export interface ProgressClock {
   readonly nowMs: () => number;
@@ -36,7 +37,8 @@ export function terminalProgress(screen: Screen, clock: ProgressClock, rows: () 
     active.clear();
     screen.show([]);
   };
-  const task = (label: string, totalBytes: number | undefined): ProgressTask => {
+  const task = (name: string, totalBytes: number | undefined): ProgressTask => {
+    const label = visible(name);
     const state = startTask(label, totalBytes);
     active.add(state);
     // Ticks show that time passes when no bytes come.
@@ -47,8 +49,8 @@ export function terminalProgress(screen: Screen, clock: ProgressClock, rows: () 
         advance(state, doneBytes, clock.nowMs());
         if (clock.nowMs() - drawnAtMs >= redrawEveryMs) draw();
       },
-      phase(name) {
-        enterPhase(state, name);
+      phase(phase) {
+        enterPhase(state, phase);
         draw();
       },
       done(result) {
@@ -71,7 +73,8 @@ function clip(lines: readonly string[], limit: number): readonly string[] {
 
 /** A line at each phase and at the end, and one every ten seconds while bytes move: logs of builds stay short. */
 export function plainProgress(screen: Screen, clock: ProgressClock): ClosableProgress {
-  const task = (label: string, totalBytes: number | undefined): ProgressTask => {
+  const task = (name: string, totalBytes: number | undefined): ProgressTask => {
+    const label = visible(name);
     const state = startTask(label, totalBytes);
     let saidAtMs = clock.nowMs();
     return {
@@ -81,11 +84,11 @@ export function plainProgress(screen: Screen, clock: ProgressClock): ClosablePro
         saidAtMs = clock.nowMs();
         screen.print(describeTask(state, saidAtMs));
       },
-      phase(name) {
-        if (state.phase === name) return;
-        enterPhase(state, name);
+      phase(phase) {
+        if (state.phase === phase) return;
+        enterPhase(state, phase);
         saidAtMs = clock.nowMs();
-        screen.print(`${label}: ${name}`);
+        screen.print(`${label}: ${phase}`);
       },
       done(result) {
         screen.print(`${label}: ${result}`);

@@ -1,4 +1,5 @@
 /** Tables of plain text: a heading, and columns as wide as their widest cell. */
+import { visible } from "./terminal.ts";
 
 export interface Column<Row> {
   readonly title: string;
@@ -23,9 +24,13 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
     .join("");
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const coloursAndControls = /\x1b\[[0-9;]*m|[\0-\x1f\x7f-\x9f]/g;
+
 /** A cell is one line: names and labels come from images, and may hold anything. */
 function clean(text: string): string {
-  return text.replaceAll(/[\r\n\t]+/g, " ");
+  const line = text.replaceAll(/[\r\n\t]+/g, " ");
+  return line.replaceAll(coloursAndControls, (found) => (found.length > 1 ? found : visible(found)));
 }
 
 function pad(text: string, width: number, align: "left" | "right"): string {

@@ -51,6 +51,18 @@ export interface Style {
   readonly cyan: (text: string) => string;
 }
 
+/**
+ * Control characters but tabs and ends of lines, shown as `\x1b`: names in archives, layers and answers of registries may hold
+ * what sets titles, moves the cursor, or worse.
+ */
+export function visible(text: string): string {
+  return text.replaceAll(controls, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
+/** ECMA-48: C0, DEL and C1. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const controls = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
+
 /** SGR sequences (ECMA-48), or functions that leave the text alone. */
 export function makeStyle(colour: boolean): Style {
   const paint = (on: number, off: number) => (text: string) => (colour ? `\x1b[${on}m${text}\x1b[${off}m` : text);

@@ -123,6 +123,11 @@ test("without --debug there is no stack, whatever was thrown", () => {
   `);
 });
 
+test("what names hold is not sent to the terminal", () => {
+  const error = new DevboxError("LAYER_INVALID", { step: "apply \x1b[2J", because: "\x1b]0;x\x07", hint: "none" });
+  expect(renderError(error, plain)).toBe("error: apply \\x1b[2J\n  because: \\x1b]0;x\\x07\nhint: none\n");
+});
+
 test("an aborted operation is an interruption", () => {
   expect(toDevboxError(AbortSignal.abort().reason)).toMatchObject({ code: "INTERRUPTED", exitStatus: 130 });
 });

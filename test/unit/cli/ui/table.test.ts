@@ -21,6 +21,12 @@ test("no rows: the heading", () => {
   expect(renderTable(columns, [])).toBe("NAME   SIZE\n");
 });
 
+test("control characters that are no colours are shown, not sent to the terminal", () => {
+  expect(renderTable(columns, [{ name: "\x1b]0;title\x07\x1b[2J", size: "\x9b" }])).toBe(
+    "NAME                      SIZE\n\\x1b]0;title\\x07\\x1b[2J   \\x9b\n",
+  );
+});
+
 test("colours and wide characters count as what they show", () => {
   const rows = [
     { name: "\x1b[31mred\x1b[39m", size: "1" },

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { makeStyle, wantsColour } from "../../../../src/cli/ui/terminal.ts";
+import { makeStyle, visible, wantsColour } from "../../../../src/cli/ui/terminal.ts";
 
 const module_ = join(import.meta.dir, "../../../../src/cli/ui/terminal.ts");
 const program = `
@@ -24,6 +24,10 @@ test("pipes, files, /dev/null and closed descriptors are none", () => {
 
 test("an empty NO_COLOR is none, and without a terminal there is no colour anyway", () => {
   expect(wantsColour(1, { NO_COLOR: "" })).toBe(wantsColour(1, {}));
+});
+
+test("control characters are shown, but for tabs and ends of lines", () => {
+  expect(visible("a\tb\nc\r\x1b[31m\x07\x7f\x9b é")).toBe("a\tb\nc\\x0d\\x1b[31m\\x07\\x7f\\x9b é");
 });
 
 test("without colour, text is left alone", () => {
