@@ -37,6 +37,9 @@ const alsoAsRoot: Readonly<Record<Suite, readonly string[] | undefined>> = {
     "test/e2e/cp",
     "test/e2e/volumes",
     "test/e2e/bundle",
+    "test/e2e/commit",
+    "test/e2e/diff",
+    "test/e2e/export",
   ],
 };
 
