@@ -1,9 +1,10 @@
 /** Where the benches run: an ext4 with a journal in a file, an ordinary user at home in it, the peers' storage beside devbox's. */
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { $ } from "bun";
 import { imageCache } from "../helpers/images/cache.ts";
 import { mountExt4, openTun, ordinaryUser, type Person, temporaryDirectory } from "../helpers/machine.ts";
+import { endPodmanPause } from "../helpers/podman-pause.ts";
 import { startRegistry } from "../helpers/registry.ts";
 
 export interface Laboratory extends AsyncDisposable {
@@ -74,10 +75,4 @@ function withoutHybridCgroups(): readonly string[] {
   const hybrid = "/sys/fs/cgroup/unified";
   if (process.getuid?.() !== 0 || !existsSync(hybrid)) return [];
   return ["unshare", "--mount", "sh", "-c", `umount ${hybrid}; exec "$@"`, "sh"];
-}
-
-/** Ends the process that podman leaves behind to hold its user namespace. */
-function endPodmanPause(runtime: string): void {
-  const file = join(runtime, "libpod/tmp/pause.pid");
-  if (existsSync(file)) process.kill(Number(readFileSync(file, "utf8")), "SIGKILL");
 }

@@ -68,7 +68,7 @@ test("docker-archive: skopeo and podman read it, and the image has its id", asyn
   await home.ok(["copy", "-q", layout("configured"), `docker-archive:${at("saved.tar")}:name:1`]);
   await skopeo("copy", "--quiet", `docker-archive:${at("saved.tar")}:name:1`, `dir:${at("from-saved")}`);
   expect(JSON.parse(readFileSync(at("from-saved/manifest.json"), "utf8")).config.digest).toBe(config);
-  await using store = openPodmanStore(home);
+  const store = openPodmanStore(home);
   expect(await store.podman("load", "-q", "-i", at("saved.tar"))).toContain("docker.io/library/name:1");
   expect(await store.podman("image", "inspect", "--format", "{{.Id}}", "name:1")).toBe(`${config.slice(7)}\n`);
 });

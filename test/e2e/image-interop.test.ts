@@ -33,7 +33,6 @@ beforeAll(async () => {
   await home.ok(["pull", "-q", imageName("busybox"), imageName("configured")]);
 });
 afterAll(async () => {
-  await podmans[Symbol.asyncDispose]();
   await registry[Symbol.asyncDispose]();
   await home[Symbol.asyncDispose]();
 });

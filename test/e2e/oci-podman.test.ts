@@ -28,9 +28,6 @@ beforeAll(() => {
 
 afterAll(async () => {
   await podman("rm", "--all", "--force", "--time", "0");
-  // Rootless, it leaves a process behind that holds its user namespace.
-  const pause = join(home.directory, "run/libpod/tmp/pause.pid");
-  if (existsSync(pause)) process.kill(Number(readFileSync(pause, "utf8")), "SIGKILL");
   await home[Symbol.asyncDispose]();
 });
 

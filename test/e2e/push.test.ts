@@ -40,7 +40,7 @@ test("under another name, with an account: the same digest, which skopeo and pod
   const printed = await home.ok(["push", imageName("forty-layers"), target]);
   expect(printed).toMatch(new RegExp(`^1: digest: ${wanted} size: \\d+\n$`));
   expect(await digestOf(`docker://${target}`)).toBe(wanted);
-  await using store = openPodmanStore(home);
+  const store = openPodmanStore(home);
   await home.ok(["push", "-q", imageName("busybox"), `${registry.address}/busybox:1`]);
   await store.podman("pull", "-q", "--tls-verify=false", `${registry.address}/busybox:1`);
   expect(await store.podman("image", "inspect", "--format", "{{.Digest}}", `${registry.address}/busybox:1`)).toBe(

@@ -25,7 +25,6 @@ beforeAll(async () => {
   await home.ok(["tag", imageName("busybox-zstd"), names.zstd]);
 });
 afterAll(async () => {
-  await podmans[Symbol.asyncDispose]();
   await other[Symbol.asyncDispose]();
   await home[Symbol.asyncDispose]();
 });

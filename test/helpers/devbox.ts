@@ -4,6 +4,7 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
 import { devboxBinary } from "./given.ts";
+import { endPodmanPause } from "./podman-pause.ts";
 
 export interface Result {
   readonly stdout: string;
@@ -75,6 +76,7 @@ export function openHome(): Home {
       throw new Error(`devbox ${args.join(" ")}: exit status ${result.exitCode}\n${result.stderr}${result.stdout}`);
     },
     async [Symbol.asyncDispose]() {
+      endPodmanPause(runtime);
       const alive = livingBoxes(store);
       // One that a test has left running would run for ever.
       if (alive.length > 0) await run(["rm", "--force", ...alive]);

@@ -1,10 +1,9 @@
 /** podman's store in a home of its own: what it reads and writes of images. */
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
 import type { Home } from "./devbox.ts";
 
-export interface PodmanStore extends AsyncDisposable {
+export interface PodmanStore {
   /** Runs to the end; anything but exit status 0 is an error that shows what was said. Returns stdout. */
   podman(...words: readonly string[]): Promise<string>;
 }
@@ -17,11 +16,6 @@ export function openPodmanStore(home: Home): PodmanStore {
       const result = await $`${[...command, ...words]}`.env(home.env).cwd(home.directory).nothrow().quiet();
       if (result.exitCode === 0) return result.stdout.toString();
       throw new Error(`podman ${words.join(" ")}: exit status ${result.exitCode}\n${result.stderr}`);
-    },
-    async [Symbol.asyncDispose]() {
-      // Rootless, it leaves a process behind that holds its user namespace.
-      const pause = join(home.directory, "run/libpod/tmp/pause.pid");
-      if (existsSync(pause)) process.kill(Number(readFileSync(pause, "utf8")), "SIGKILL");
     },
   };
 }
