@@ -1,7 +1,9 @@
 /** Flags of the commands that send images somewhere: `push` and `copy`. */
+
 import type { CopyOptions } from "../image/copy/copy-image.ts";
 import type { ArgumentDefs, Values } from "./command.ts";
 import { packingOptions } from "./packing-flags.ts";
+import { platformOption, readPlatform } from "./platform-flag.ts";
 
 export const copyOptions = {
   all: { type: "boolean", alias: "a", description: "Every platform of an index, and the index" },
@@ -11,9 +13,7 @@ export const copyOptions = {
     description: "skopeo's word for --all, and for the default",
   },
   platform: {
-    type: "string",
-    valueHint: "OS/ARCH[/VARIANT]",
-    completes: ["linux/amd64", "linux/arm64"],
+    ...platformOption,
     description: "Platform to take from an index; default: this machine's",
   },
   ...packingOptions,
@@ -38,10 +38,9 @@ export async function readCopyOptions(
   values: Values<typeof copyOptions>,
 ): Promise<Omit<CopyOptions, "names" | "mountFrom">> {
   const { parsePacking } = await import("../image/make/packing.ts");
-  const { parsePlatform } = await import("../oci/platform.ts");
   return {
     all: values.all ?? values["multi-arch"] === "all",
-    platform: values.platform === undefined ? undefined : parsePlatform(values.platform),
+    platform: await readPlatform(values.platform),
     packing: parsePacking(
       values.compression ?? values["compression-format"] ?? values["dest-compress-format"],
       values.level ?? values["compression-level"] ?? values["dest-compress-level"],

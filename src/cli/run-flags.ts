@@ -1,6 +1,8 @@
 /** The flags of `run`, spelled as docker and podman spell them. Definitions only; `run-options.ts` reads the values. */
+
 import { longLifeFlags } from "./box-flags.ts";
 import { type ArgumentDefs, everyCommand, progressOptions } from "./command.ts";
+import { platformOption } from "./platform-flag.ts";
 
 /** Headings of the help. */
 const inGroup = {
@@ -274,10 +276,8 @@ export const runFlags = {
     description: "When to ask the registry",
   },
   platform: {
-    type: "string",
+    ...platformOption,
     group: inGroup.image,
-    valueHint: "OS/ARCH[/VARIANT]",
-    completes: ["linux/amd64", "linux/arm64"],
     description: "Platform of the image",
   },
   "tls-verify": {

@@ -44,3 +44,9 @@ export const mediaTypes = {
   dockerLayerZstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
   dockerForeignLayerGzip: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 } as const;
+
+/** Under which an index lists the name of an image: the standard's (annotations.md), and containerd's, which is the whole reference. */
+export const nameAnnotations = {
+  ref: "org.opencontainers.image.ref.name",
+  containerd: "io.containerd.image.name",
+} as const;

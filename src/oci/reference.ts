@@ -64,6 +64,15 @@ function foreignTransport(text: string, transport: string): DevboxError {
   });
 }
 
+/** undefined: it is no reference, as the names may be that other tools give in a layout or archive. */
+export function referenceOrNothing(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
+}
+
 type Fail = (because: string) => never;
 
 /** The path ends at the first colon, as skopeo has it; the rest may hold further ones (`oci:DIR:debian:12`). */

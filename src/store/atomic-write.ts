@@ -1,5 +1,5 @@
 /** Files that are there wholly or not at all, also after kill -9 and power loss. */
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DevboxError, errnoName } from "../core/errors.ts";
 
@@ -56,6 +56,20 @@ export function storeError(error: unknown, step: string): DevboxError {
     default:
       return new DevboxError("STORE_UNUSABLE", { step, cause: error });
   }
+}
+
+/** What an operation on files of the store gives. @throws DevboxError STORE_FULL, STORE_UNUSABLE in place of its errno */
+export function inStore<T>(step: string, operation: () => T): T {
+  try {
+    return operation();
+  } catch (error) {
+    throw storeError(error, step);
+  }
+}
+
+/** write(2) until all is written. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.byteLength; ) done += writeSync(fd, bytes, done);
 }
 
 /** unlink(2) where a failure does not matter: the name is a temporary that prune collects. */

@@ -16,7 +16,6 @@ import {
   readdirSync,
   readSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -24,7 +23,7 @@ import { promisify } from "node:util";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
 import { digestAlgorithm, digestHex, shortDigest } from "../oci/digest.ts";
-import { removeQuietly, replaceFile, storeError, syncDirectory } from "./atomic-write.ts";
+import { inStore, removeQuietly, replaceFile, storeError, syncDirectory, writeAll } from "./atomic-write.ts";
 import { blobPath, partialPath } from "./paths.ts";
 import type { Store } from "./types.ts";
 
@@ -50,7 +49,7 @@ type Wanted = Pick<Descriptor, "digest" | "size">;
 export async function openIngest(store: Store, wanted: Wanted): Promise<BlobIngest> {
   const path = partialPath(store, wanted.digest);
   const step = `store blob ${shortDigest(wanted.digest)}`;
-  const fd = attempt(step, () => openSync(path, "a+", 0o600));
+  const fd = inStore(step, () => openSync(path, "a+", 0o600));
   const hasher = new Bun.CryptoHasher(digestAlgorithm(wanted.digest));
   try {
     return createIngest({ store, wanted, path, step, fd, hasher }, await rehash(fd, wanted.size, hasher));
@@ -82,7 +81,7 @@ function createIngest(opened: Opened, alreadyWritten: number): BlobIngest {
       if (written + chunk.byteLength > wanted.size) {
         refuse(opened, "SIZE_MISMATCH", `more than the announced ${wanted.size} bytes arrive`);
       }
-      attempt(step, () => writeAll(fd, chunk));
+      inStore(step, () => writeAll(fd, chunk));
       hasher.update(chunk);
       written += chunk.byteLength;
     },
@@ -93,7 +92,7 @@ function createIngest(opened: Opened, alreadyWritten: number): BlobIngest {
       });
     },
     commit() {
-      attempt(step, () => giveName(path, blobPath(store, wanted.digest)));
+      inStore(step, () => giveName(path, blobPath(store, wanted.digest)));
       committed = true;
     },
     [Symbol.dispose]() {
@@ -139,7 +138,7 @@ export function syncBlobs(store: Store): void {
 /** A small blob that is in memory and verified. */
 export function putBlob(store: Store, digest: Digest, content: Uint8Array): void {
   const path = blobPath(store, digest);
-  attempt(`store blob ${shortDigest(digest)}`, () => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }));
+  inStore(`store blob ${shortDigest(digest)}`, () => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }));
   replaceFile(path, content, store.ingest);
 }
 
@@ -164,16 +163,4 @@ async function rehash(fd: number, sizeBytes: number, hasher: Bun.CryptoHasher): 
     if (chunks % chunksPerTurn === 0) await nextTurn();
   }
   return done;
-}
-
-function writeAll(fd: number, chunk: Uint8Array): void {
-  for (let done = 0; done < chunk.byteLength; ) done += writeSync(fd, chunk, done);
-}
-
-function attempt<T>(step: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw storeError(error, step);
-  }
 }

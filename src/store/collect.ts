@@ -2,14 +2,15 @@
  * Garbage: what nothing refers to. References are index.json (images), the records of boxes, and the leases of pulls
  * under way. Whoever looks and removes holds the references lock exclusively, so nothing becomes referenced in between.
  */
+
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Descriptor, Digest } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/descriptor.ts";
 import { isDigest } from "../oci/digest.ts";
-import { parseAnyManifest } from "../oci/parse.ts";
 import { parseImageConfig } from "../oci/parse-config.ts";
 import { isManifestType } from "../oci/platform.ts";
 import { listBoxes } from "./boxes.ts";
+import { type Named, readDocument } from "./documents.ts";
 import { storedLayers } from "./images.ts";
 import { readEntries } from "./index-file.ts";
 import { listLayers } from "./layers.ts";
@@ -85,18 +86,13 @@ function collectReferences(store: Store): References {
   return references;
 }
 
-/** Without a type: its bytes say what it is. */
-type Named = Pick<Descriptor, "digest"> & { readonly mediaType?: string };
-
 /** Everything that a manifest or index refers to. What cannot be read refers to nothing. */
 function reach(store: Store, descriptor: Named, references: References, visited: Set<Digest>): void {
   if (visited.has(descriptor.digest)) return;
   visited.add(descriptor.digest);
   references.blobs.add(descriptor.digest);
   if (descriptor.mediaType !== undefined && !isManifestType(descriptor.mediaType)) return;
-  const document = orNothing(() =>
-    parseAnyManifest(readFileSync(blobPath(store, descriptor.digest)), descriptor.mediaType),
-  );
+  const document = readDocument(store, descriptor);
   if (document?.kind === "index") {
     for (const inner of document.index.manifests) reach(store, inner, references, visited);
   }

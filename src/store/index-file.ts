@@ -2,11 +2,13 @@
  * `images/index.json`: which images are there under which names. It stays a valid OCI image layout
  * (image-spec image-layout.md), so any OCI tool can read the store. Entries that devbox did not write are kept as they are.
  */
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Descriptor, Digest } from "../oci/descriptor.ts";
+import { nameAnnotations } from "../oci/descriptor.ts";
 import { isDigest } from "../oci/digest.ts";
 import { parseIndex } from "../oci/parse.ts";
 import { atomicWrite, storeError } from "./atomic-write.ts";
@@ -14,8 +16,6 @@ import { waitForLock } from "./locks.ts";
 import { indexLockPath } from "./paths.ts";
 import type { Store } from "./types.ts";
 
-/** image-spec annotations.md: "the name of the reference for a target". devbox writes the full reference. */
-const nameAnnotation = "org.opencontainers.image.ref.name";
 /** Digest that the registry answered for the reference: another one than the manifest's when it is an index. */
 const topAnnotation = "dev.devbox.top-digest";
 
@@ -105,7 +105,7 @@ function dropShadowed(entries: readonly ImageEntry[]): readonly ImageEntry[] {
 }
 
 function toEntry({ annotations, ...descriptor }: Descriptor): ImageEntry {
-  const { [nameAnnotation]: name, [topAnnotation]: top, ...others } = annotations ?? {};
+  const { [nameAnnotations.ref]: name, [topAnnotation]: top, ...others } = annotations ?? {};
   return {
     name,
     topDigest: top !== undefined && isDigest(top) ? top : descriptor.digest,
@@ -114,6 +114,6 @@ function toEntry({ annotations, ...descriptor }: Descriptor): ImageEntry {
 }
 
 function toDescriptor({ name, topDigest, descriptor }: ImageEntry): Descriptor {
-  const named = name === undefined ? {} : { [nameAnnotation]: name };
+  const named = name === undefined ? {} : { [nameAnnotations.ref]: name };
   return { ...descriptor, annotations: { ...descriptor.annotations, ...named, [topAnnotation]: topDigest } };
 }

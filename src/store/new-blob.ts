@@ -2,13 +2,13 @@
  * A blob that is made here: its digest is known only when all of it is written. Whoever writes holds the lock of the file
  * itself, so prune knows at once which of them nobody writes any more.
  */
-import { fdatasync, linkSync, mkdirSync, writeSync } from "node:fs";
+import { fdatasync, linkSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { DevboxError, errnoName } from "../core/errors.ts";
 import type { Digest } from "../oci/descriptor.ts";
 import { sha256Digest } from "../oci/digest.ts";
-import { randomHex, removeQuietly, storeError } from "./atomic-write.ts";
+import { inStore, randomHex, removeQuietly, storeError, writeAll } from "./atomic-write.ts";
 import { tryLock } from "./locks.ts";
 import { blobPath, newBlobPrefix } from "./paths.ts";
 import type { Store } from "./types.ts";
@@ -42,9 +42,7 @@ export function openNewBlob(store: Store): NewBlob {
       return written;
     },
     append(chunk) {
-      attempt(step, () => {
-        for (let done = 0; done < chunk.byteLength; ) done += writeSync(fd, chunk, done);
-      });
+      inStore(step, () => writeAll(fd, chunk));
       hasher.update(chunk);
       written += chunk.byteLength;
     },
@@ -67,7 +65,7 @@ export function openNewBlob(store: Store): NewBlob {
 
 /** The same content may be there already. */
 function giveName(temporary: string, final: string, step: string): void {
-  attempt(step, () => {
+  inStore(step, () => {
     mkdirSync(dirname(final), { recursive: true, mode: 0o700 });
     try {
       linkSync(temporary, final);
@@ -75,12 +73,4 @@ function giveName(temporary: string, final: string, step: string): void {
       if (errnoName(error) !== "EEXIST") throw error;
     }
   });
-}
-
-function attempt<T>(step: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw storeError(error, step);
-  }
 }

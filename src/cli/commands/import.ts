@@ -1,7 +1,9 @@
 /** devbox import: a tar of a root file system becomes an image. */
+
 import { DevboxError } from "../../core/errors.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
 import { packingOptions } from "../packing-flags.ts";
+import { platformOption, readPlatform } from "../platform-flag.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 
@@ -25,9 +27,7 @@ export default defineCommand({
     message: { type: "string", alias: "m", valueHint: "TEXT", description: "Comment in the history of the image" },
     author: { type: "string", alias: "a", valueHint: "WHO", description: "Who has made it" },
     platform: {
-      type: "string",
-      valueHint: "OS/ARCH[/VARIANT]",
-      completes: ["linux/amd64", "linux/arm64"],
+      ...platformOption,
       description: "What it is made for; default: this machine's",
     },
     ...packingOptions,
@@ -47,7 +47,7 @@ export default defineCommand({
     const { importImage } = await import("../../image/make/import.ts");
     const { readImageName } = await import("../../image/names/image-name.ts");
     const { parsePacking } = await import("../../image/make/packing.ts");
-    const { hostPlatform, parsePlatform } = await import("../../oci/platform.ts");
+    const { hostPlatform } = await import("../../oci/platform.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { openStore } = await import("../../store/open.ts");
@@ -56,7 +56,7 @@ export default defineCommand({
       changes: values.change,
       message: values.message,
       author: values.author,
-      platform: values.platform === undefined ? hostPlatform() : parsePlatform(values.platform),
+      platform: (await readPlatform(values.platform)) ?? hostPlatform(),
       packing: parsePacking(values.compression, values.level) ?? { compression: "gzip" as const },
     };
     if (/^https?:\/\//.test(values.file)) throw noUrl(values.file);

@@ -1,6 +1,8 @@
 /** devbox load: images from an archive. */
+
 import type { LoadedImage } from "../../image/pull/load.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
+import { platformOption, readPlatform } from "../platform-flag.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 import { isTerminal } from "../ui/terminal.ts";
@@ -16,9 +18,7 @@ export default defineCommand({
       description: "Archive of docker save, podman save or skopeo, plain or packed with gzip or zstd; default: stdin",
     },
     platform: {
-      type: "string",
-      valueHint: "OS/ARCH[/VARIANT]",
-      completes: ["linux/amd64", "linux/arm64"],
+      ...platformOption,
       description: "Platform, where there are several; default: this machine's",
     },
     ...progressOptions,
@@ -43,11 +43,10 @@ export default defineCommand({
       });
     }
     const { loadImages } = await import("../../image/pull/load.ts");
-    const { parsePlatform } = await import("../../oci/platform.ts");
     const { readHostFacts } = await import("../../host/read-facts.ts");
     const { openStore } = await import("../../store/open.ts");
     const input = fromStdin ? ({ kind: "fd", fd: 0 } as const) : ({ kind: "file", path: values.input } as const);
-    const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
+    const platform = await readPlatform(values.platform);
     const facts = readHostFacts(context.env);
     const store = openStore(context.env);
     const loaded = await loadImages(context, store, facts, input, { platform });

@@ -68,15 +68,15 @@ function readLast(text: string | undefined, latest: boolean): number | undefined
 
 /** An image is an ancestor by its name, its id, or that of a manifest, whichever people type. */
 async function imageTest(store: Store, env: Context["env"]): Promise<(box: ListedBox, image: string) => boolean> {
-  const { findImage } = await import("../../image/names/find.ts");
+  const { entriesOf, findImage } = await import("../../image/names/find.ts");
   const { readEntries } = await import("../../store/index-file.ts");
   const entries = readEntries(store);
   return ({ record }, image) => {
     if (record.image === image || record.image === `${image}:latest`) return true;
     try {
-      const found = findImage(store, entries, image, env);
-      const digests = found.by === "name" ? [found.entry] : found.entries;
-      return digests.some(({ descriptor }) => descriptor.digest === record.manifestDigest);
+      return entriesOf(findImage(store, entries, image, env)).some(
+        ({ descriptor }) => descriptor.digest === record.manifestDigest,
+      );
     } catch {
       return false;
     }

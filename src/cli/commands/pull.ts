@@ -1,6 +1,8 @@
 /** devbox pull: images from a registry or an archive into the store, ready to run. */
+
 import { accessOptions, readOneAccess } from "../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../command.ts";
+import { platformOption, readPlatform } from "../platform-flag.ts";
 import { openContext } from "../ui/context.ts";
 import { writeOut } from "../ui/output.ts";
 
@@ -14,9 +16,7 @@ export default defineCommand({
       description: "Image references, such as debian:12 or oci-archive:FILE",
     },
     platform: {
-      type: "string",
-      valueHint: "OS/ARCH[/VARIANT]",
-      completes: ["linux/amd64", "linux/arm64"],
+      ...platformOption,
       description: "Platform; default: this machine's",
     },
     "all-platforms": {
@@ -40,11 +40,10 @@ export default defineCommand({
     using context = openContext(values);
     const { readName } = await import("../../image/names/short-names.ts");
     const { pull } = await import("../../image/pull/pull.ts");
-    const { parsePlatform } = await import("../../oci/platform.ts");
     const { formatReference } = await import("../../oci/reference.ts");
     const { openStore } = await import("../../store/open.ts");
     const access = await readOneAccess(values);
-    const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
+    const platform = await readPlatform(values.platform);
     // All are read before the first is pulled: a slip in the last one is not found out after minutes.
     const references = values.image.map((text) => readName(text, context.env));
     const store = openStore(context.env);

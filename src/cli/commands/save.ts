@@ -1,6 +1,8 @@
 /** devbox save: images into an archive. */
+
 import { defineCommand, everyCommand, progressOptions } from "../command.ts";
 import { packingOptions } from "../packing-flags.ts";
+import { platformOption, readPlatform } from "../platform-flag.ts";
 import { openContext } from "../ui/context.ts";
 import { isTerminal } from "../ui/terminal.ts";
 
@@ -27,9 +29,7 @@ export default defineCommand({
       description: "Kind of archive",
     },
     platform: {
-      type: "string",
-      valueHint: "OS/ARCH[/VARIANT]",
-      completes: ["linux/amd64", "linux/arm64"],
+      ...platformOption,
       description: "Of what was pulled with --all-platforms; default: the one that was pulled",
     },
     "multi-image-archive": {
@@ -62,7 +62,6 @@ export default defineCommand({
     const { resolve } = await import("node:path");
     const { parsePacking } = await import("../../image/make/packing.ts");
     const { saveImages } = await import("../../image/copy/save.ts");
-    const { parsePlatform } = await import("../../oci/platform.ts");
     const { openStore } = await import("../../store/open.ts");
     const output = toStdout
       ? ({ kind: "fd", fd: 1 } as const)
@@ -70,7 +69,7 @@ export default defineCommand({
     await saveImages(context, openStore(context.env), values.image, output, {
       kind: values.format,
       packing: parsePacking(values.compression, values.level),
-      platform: values.platform === undefined ? undefined : parsePlatform(values.platform),
+      platform: await readPlatform(values.platform),
       all: values.all ?? false,
     });
     return 0;

@@ -1,6 +1,8 @@
 /** Artifacts on their way in: the manifest, and its files as streams. */
+
 import type { Context } from "../../core/context.ts";
 import { DevboxError } from "../../core/errors.ts";
+import { once } from "../../core/streams.ts";
 import { type ArtifactFile, artifactFiles } from "../../oci/artifact.ts";
 import type { Descriptor, Platform } from "../../oci/descriptor.ts";
 import type { Manifest } from "../../oci/image.ts";
@@ -10,7 +12,7 @@ import { familiarName, type Reference } from "../../oci/reference.ts";
 import { embeddedContent } from "../../oci/verify.ts";
 import type { RegistryAccess } from "../../registry/access.ts";
 import type { Store } from "../../store/types.ts";
-import { once, verified } from "../copy/verified.ts";
+import { verified } from "../copy/verified.ts";
 import { openSource } from "../sources/open-source.ts";
 import type { FetchedManifest, ImageSource } from "../sources/source.ts";
 import { cancellable } from "../workers/cancellable.ts";

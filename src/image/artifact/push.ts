@@ -3,6 +3,7 @@ import { createReadStream, statSync } from "node:fs";
 import { basename, isAbsolute, normalize } from "node:path";
 import type { Context } from "../../core/context.ts";
 import { DevboxError } from "../../core/errors.ts";
+import { once } from "../../core/streams.ts";
 import {
   artifactFiles,
   type BuiltArtifact,
@@ -17,7 +18,6 @@ import { familiarName, type RegistryReference } from "../../oci/reference.ts";
 import type { RegistryAccess } from "../../registry/access.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import type { UploadContent } from "../../registry/push/upload.ts";
-import { once } from "../copy/verified.ts";
 import { attempt } from "../destinations/write-file.ts";
 import { sourceDate } from "../make/creation-time.ts";
 import { chunkBytes } from "../sources/file-tree.ts";

@@ -1,14 +1,15 @@
 /** Blobs of a copy on their way: each once, a bounded number at a time. */
+
 import type { Context, ProgressTask } from "../../core/context.ts";
+import { once } from "../../core/streams.ts";
 import type { Descriptor, Digest } from "../../oci/descriptor.ts";
 import { shortDigest } from "../../oci/digest.ts";
-import { MAX_CONFIG_BYTES } from "../../oci/parse-config.ts";
 import { embeddedContent } from "../../oci/verify.ts";
 import type { BlobContent, ImageDestination } from "../destinations/destination.ts";
+import { fetchConfig } from "../sources/config.ts";
 import type { ImageSource } from "../sources/source.ts";
 import type { Cancellable } from "../workers/cancellable.ts";
 import { createSemaphore } from "../workers/semaphore.ts";
-import { once } from "./verified.ts";
 
 export interface BlobCopier {
   /** As it is. `whole`: it is small, and of an image that the source may have to make up: its config. */
@@ -86,10 +87,7 @@ function openStream(context: Context, source: ImageSource, descriptor: Descripto
 }
 
 function openWhole(source: ImageSource, descriptor: Descriptor): BlobContent["open"] {
-  return async () => {
-    const bytes = embeddedContent(descriptor) ?? (await source.fetchSmallBlob(descriptor, MAX_CONFIG_BYTES));
-    return { stream: once(bytes), offset: 0 };
-  };
+  return async () => ({ stream: once(await fetchConfig(source, descriptor)), offset: 0 });
 }
 
 /** A source or destination that knows nothing of the other blobs stops with them. */

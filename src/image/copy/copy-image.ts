@@ -5,6 +5,7 @@
  *
  * What is no image (an artifact; image-spec manifest.md "Guidelines for Artifact Usage") is copied as it is.
  */
+
 import type { Context } from "../../core/context.ts";
 import { DevboxError } from "../../core/errors.ts";
 import { convertIndex, encodeManifest, isImage } from "../../oci/convert.ts";
@@ -12,12 +13,12 @@ import type { Descriptor } from "../../oci/descriptor.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type { Index, Manifest } from "../../oci/image.ts";
 import { parseAnyManifest } from "../../oci/parse.ts";
-import { MAX_CONFIG_BYTES, parseImageConfig } from "../../oci/parse-config.ts";
+import { parseImageConfig } from "../../oci/parse-config.ts";
 import { formatPlatform, hostPlatform, isManifestType, normalizePlatform, selectPlatform } from "../../oci/platform.ts";
-import { embeddedContent } from "../../oci/verify.ts";
 import { runsOn } from "../../store/images.ts";
 import type { Store } from "../../store/types.ts";
 import type { ImageDestination } from "../destinations/destination.ts";
+import { fetchConfig } from "../sources/config.ts";
 import type { FetchedManifest, ImageSource } from "../sources/source.ts";
 import { cancellable } from "../workers/cancellable.ts";
 import { createBlobCopier } from "./blob.ts";
@@ -76,9 +77,7 @@ async function choose(work: CopyWork, top: FetchedManifest): Promise<FetchedMani
 async function requirePlatform({ source, options }: CopyWork, manifest: Manifest): Promise<void> {
   const { platform } = options;
   if (platform === undefined || !isImage(manifest)) return;
-  const { config } = manifest;
-  const bytes = embeddedContent(config) ?? (await source.fetchSmallBlob(config, MAX_CONFIG_BYTES));
-  const is = parseImageConfig(bytes);
+  const is = parseImageConfig(await fetchConfig(source, manifest.config));
   if (runsOn(is, platform)) return;
   throw new DevboxError("NO_MATCHING_PLATFORM", {
     step: `choose ${formatPlatform(platform)} from the image`,

@@ -1,4 +1,5 @@
 /** One manifest of a copy: what must be made of its layers, the blobs, and the manifest as it is then. */
+
 import { DevboxError } from "../../core/errors.ts";
 import type { Compression } from "../../layer/protocol.ts";
 import {
@@ -15,8 +16,8 @@ import type { Descriptor, Digest } from "../../oci/descriptor.ts";
 import { digestOf, shortDigest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/image.ts";
 import { layerFormat } from "../../oci/media-type.ts";
-import { checkLayerCount, MAX_CONFIG_BYTES, parseImageConfig } from "../../oci/parse-config.ts";
-import { embeddedContent } from "../../oci/verify.ts";
+import { checkLayerCount, parseImageConfig } from "../../oci/parse-config.ts";
+import { fetchConfig } from "../sources/config.ts";
 import { readFileChunks } from "../sources/directory-tree.ts";
 import type { FetchedManifest } from "../sources/source.ts";
 import { type MadeBlob, untilAborted } from "./blob.ts";
@@ -157,8 +158,7 @@ async function repack(
 }
 
 async function readDiffIds({ source }: CopyWork, manifest: Manifest): Promise<readonly Digest[]> {
-  const bytes = embeddedContent(manifest.config) ?? (await source.fetchSmallBlob(manifest.config, MAX_CONFIG_BYTES));
-  const config = parseImageConfig(bytes);
+  const config = parseImageConfig(await fetchConfig(source, manifest.config));
   checkLayerCount(manifest, config);
   return config.rootfs.diff_ids;
 }

@@ -1,6 +1,6 @@
 /** Which repositories of a registry may have a blob already: those whose images are here and name it. */
 import type { Digest } from "../../oci/descriptor.ts";
-import { parseReference, type Reference } from "../../oci/reference.ts";
+import { type Reference, referenceOrNothing } from "../../oci/reference.ts";
 import { readImageContent } from "../../store/images.ts";
 import type { ImageEntry } from "../../store/index-file.ts";
 import type { Store } from "../../store/types.ts";
@@ -23,14 +23,9 @@ export function repositoriesWith(
   return (blob) => [...(found.get(blob) ?? [])];
 }
 
-/** Names that other tools gave may be no references. */
 function repositoryAt(registry: string, name: string | undefined): string | undefined {
-  try {
-    const reference = name === undefined ? undefined : parseReference(name);
-    return reference?.kind === "registry" && reference.registry === registry ? reference.repository : undefined;
-  } catch {
-    return undefined;
-  }
+  const reference = name === undefined ? undefined : referenceOrNothing(name);
+  return reference?.kind === "registry" && reference.registry === registry ? reference.repository : undefined;
 }
 
 /** Of a damaged image none: it is only a guess where to mount from. */

@@ -8,7 +8,7 @@ import { type ImageEntry, readEntries } from "../../store/index-file.ts";
 import { takeLease } from "../../store/leases.ts";
 import type { Store } from "../../store/types.ts";
 import { namesAt, openDestination } from "../destinations/open-destination.ts";
-import { findImage } from "../names/find.ts";
+import { entryOf, findImage } from "../names/find.ts";
 import { openStoreSource } from "../sources/store-source.ts";
 import { type Copied, type CopyOptions, copyImage } from "./copy-image.ts";
 import { repositoriesWith } from "./mount-sources.ts";
@@ -33,7 +33,7 @@ export async function pushImage(
   options: PushOptions,
 ): Promise<PushedImage> {
   const entries = readEntries(store);
-  const entry = entryOf(store, entries, text, context.env);
+  const entry = entryOf(findImage(store, entries, text, context.env));
   const destinationReference = target ?? ownName(entry, text);
   // Of several platforms that are here, another than the one that was pulled is found by the index.
   const which = options.all || options.platform !== undefined ? "index" : "image";
@@ -46,13 +46,6 @@ export async function pushImage(
   const copied = await copyImage(context, store, source, destination, { ...options, names, mountFrom });
   await destination.commit();
   return { ...copied, destination: destinationReference };
-}
-
-function entryOf(store: Store, entries: readonly ImageEntry[], text: string, env: Context["env"]): ImageEntry {
-  const found = findImage(store, entries, text, env);
-  const [entry] = found.by === "name" ? [found.entry] : found.entries;
-  if (entry !== undefined) return entry;
-  throw new DevboxError("IMAGE_NOT_FOUND", { step: `find the image ${text}`, because: "it is not here" });
 }
 
 function ownName({ name }: ImageEntry, text: string): Reference {

@@ -2,14 +2,14 @@
 import type { Context } from "../../core/context.ts";
 import { DevboxError } from "../../core/errors.ts";
 import type { Platform } from "../../oci/descriptor.ts";
-import { parseReference } from "../../oci/reference.ts";
+import { referenceOrNothing } from "../../oci/reference.ts";
 import { reachedBlobs } from "../../store/collect.ts";
 import { type ImageEntry, readEntries } from "../../store/index-file.ts";
 import { takeLease } from "../../store/leases.ts";
 import type { Store } from "../../store/types.ts";
 import { type ArchiveKind, type ArchiveOutput, openArchiveDestination } from "../destinations/archive-destination.ts";
 import type { Packing } from "../make/packing.ts";
-import { findImage } from "../names/find.ts";
+import { entryOf, findImage } from "../names/find.ts";
 import { openStoreSource } from "../sources/store-source.ts";
 import { copyImage } from "./copy-image.ts";
 
@@ -81,11 +81,10 @@ function chooseImages(
   const wanted = new Map<string, Wanted>();
   for (const text of images) {
     const found = findImage(store, entries, text, env);
-    const entry = found.by === "name" ? found.entry : found.entries[0];
-    if (entry === undefined) continue;
+    const entry = entryOf(found);
     const { digest } = entry.descriptor;
     const names = wanted.get(digest)?.names ?? [];
-    const own = found.by === "name" ? namesOf(found.entry, kind) : [];
+    const own = found.by === "name" ? namesOf(entry, kind) : [];
     wanted.set(digest, { entry, names: [...new Set([...names, ...own])] });
   }
   return [...wanted.values()];
@@ -93,12 +92,7 @@ function chooseImages(
 
 /** Names of files mean nothing elsewhere; with a digest instead of a tag, docker has no place for it. */
 function namesOf({ name }: ImageEntry, kind: ArchiveKind): readonly string[] {
-  if (name === undefined) return [];
-  try {
-    const reference = parseReference(name);
-    const isKept = reference.kind === "registry" && (kind === "oci-archive" || reference.digest === undefined);
-    return isKept ? [name] : [];
-  } catch {
-    return [];
-  }
+  const reference = name === undefined ? undefined : referenceOrNothing(name);
+  if (name === undefined || reference?.kind !== "registry") return [];
+  return kind === "oci-archive" || reference.digest === undefined ? [name] : [];
 }

@@ -41,11 +41,6 @@ export async function* counted(
   }
 }
 
-/** What is in memory, as a stream. */
-export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
 function mismatch(code: "SIZE_MISMATCH" | "DIGEST_MISMATCH", step: string, because: string): DevboxError {
   const hint = "the content was altered or damaged where it comes from, or on its way; copy again";
   return new DevboxError(code, { step, because, hint });

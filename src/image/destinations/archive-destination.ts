@@ -1,10 +1,11 @@
 /** Archives as destinations: one tar file or stream of several images. Layers that they share are in it once. */
+import { once } from "../../core/streams.ts";
 import type { Descriptor, Digest } from "../../oci/descriptor.ts";
 import { digestAlgorithm, digestHex, shortDigest } from "../../oci/digest.ts";
-import { counted, once, verified } from "../copy/verified.ts";
+import { counted, verified } from "../copy/verified.ts";
 import type { ImageDestination } from "./destination.ts";
 import { describeSaved, encodeSaved, type SavedImage, savedName } from "./docker-archive-manifest.ts";
-import { encodeIndex, indexEntries, layoutMarker, mergeEntries } from "./layout-index.ts";
+import { encodeIndex, indexEntries, layoutForm, layoutMarker, mergeEntries } from "./layout-index.ts";
 import { type ArchiveOutput, openTarOutput, type TarOutput } from "./tar-output.ts";
 
 export type { ArchiveOutput } from "./tar-output.ts";
@@ -32,14 +33,7 @@ function layoutArchive(tar: TarOutput, label: string): ImageDestination {
   };
   return {
     label,
-    form: {
-      manifests: "oci",
-      layers: "any",
-      packsPlainLayers: false,
-      leavesForeignLayers: false,
-      indexes: true,
-      blobsAtOnce: 1,
-    },
+    form: { ...layoutForm, blobsAtOnce: 1 },
     sizeOf: members.sizeOf,
     async putBlob({ descriptor, open }, task) {
       await begin();

@@ -1,9 +1,11 @@
 /** Blobs of a destination as files under names that their digests give them: whole, or not there. */
+
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { once } from "../../core/streams.ts";
 import type { Descriptor, Digest } from "../../oci/descriptor.ts";
 import { shortDigest } from "../../oci/digest.ts";
-import { counted, once, verified } from "../copy/verified.ts";
+import { counted, verified } from "../copy/verified.ts";
 import type { ImageDestination } from "./destination.ts";
 import { attempt, createFile, writeAll } from "./write-file.ts";
 

@@ -13,7 +13,7 @@ import { parseIndex } from "../../oci/parse.ts";
 import { syncDirectory } from "../../store/atomic-write.ts";
 import { openBlobFiles } from "./blob-files.ts";
 import type { ImageDestination } from "./destination.ts";
-import { encodeIndex, indexEntries, layoutMarker, mergeEntries } from "./layout-index.ts";
+import { encodeIndex, indexEntries, layoutForm, layoutMarker, mergeEntries } from "./layout-index.ts";
 import { attempt, lockPlace, writeWhole } from "./write-file.ts";
 
 /**
@@ -36,14 +36,7 @@ export async function openLayoutDestination(
   }
   return {
     label,
-    form: {
-      manifests: "oci",
-      layers: "any",
-      packsPlainLayers: false,
-      leavesForeignLayers: false,
-      indexes: true,
-      blobsAtOnce: 4,
-    },
+    form: { ...layoutForm, blobsAtOnce: 4 },
     ...blobs,
     async putManifest({ descriptor, bytes }, names) {
       await blobs.putWhole(descriptor, bytes);

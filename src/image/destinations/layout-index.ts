@@ -1,9 +1,16 @@
 /** `index.json` and `oci-layout` of image layouts that are written (image-spec image-layout.md). */
 import type { Descriptor } from "../../oci/descriptor.ts";
-import { mediaTypes } from "../../oci/descriptor.ts";
+import { mediaTypes, nameAnnotations } from "../../oci/descriptor.ts";
+import type { DestinationForm } from "./destination.ts";
 
-/** image-spec annotations.md: "the name of the reference for a target". */
-export const nameAnnotation = "org.opencontainers.image.ref.name";
+/** What a layout holds, whether in a directory or in an archive. */
+export const layoutForm = {
+  manifests: "oci",
+  layers: "any",
+  packsPlainLayers: false,
+  leavesForeignLayers: false,
+  indexes: true,
+} as const satisfies Partial<DestinationForm>;
 
 export const layoutMarker = { path: "oci-layout", content: '{"imageLayoutVersion":"1.0.0"}' } as const;
 
@@ -13,7 +20,7 @@ export function indexEntries(
   names: readonly string[],
 ): readonly Descriptor[] {
   if (names.length === 0) return [image];
-  return names.map((name) => ({ ...image, annotations: { [nameAnnotation]: name } }));
+  return names.map((name) => ({ ...image, annotations: { [nameAnnotations.ref]: name } }));
 }
 
 /**
@@ -32,7 +39,7 @@ export function mergeEntries<E extends Partial<Descriptor>>(
 }
 
 function nameOf({ annotations }: Partial<Descriptor>): string | undefined {
-  return annotations?.[nameAnnotation];
+  return annotations?.[nameAnnotations.ref];
 }
 
 export function encodeIndex(manifests: readonly object[]): string {

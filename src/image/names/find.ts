@@ -11,7 +11,17 @@ import { meaningsOf } from "./short-names.ts";
 export type FoundImage =
   | { readonly by: "name"; readonly entry: ImageEntry }
   /** All entries of the one image with this id. */
-  | { readonly by: "id"; readonly entries: readonly ImageEntry[] };
+  | { readonly by: "id"; readonly entries: readonly [ImageEntry, ...ImageEntry[]] };
+
+/** The entry that was named, or, of an id, one of those of its image: they differ in their names only. */
+export function entryOf(found: FoundImage): ImageEntry {
+  return found.by === "name" ? found.entry : found.entries[0];
+}
+
+/** The entry that was named, or all of the image of an id. */
+export function entriesOf(found: FoundImage): readonly ImageEntry[] {
+  return found.by === "name" ? [found.entry] : found.entries;
+}
 
 /**
  * @throws DevboxError IMAGE_NOT_FOUND when there is none, or when several ids begin so; BAD_REFERENCE for what is neither
@@ -20,8 +30,8 @@ export function findImage(store: Store, entries: readonly ImageEntry[], text: st
   const prefix = idPrefix(text);
   const entry = isOnlyId(text) ? undefined : findNamed(entries, text, env);
   if (entry !== undefined) return { by: "name", entry };
-  const found = prefix === undefined ? [] : entriesOfId(store, entries, text, prefix);
-  if (found.length > 0) return { by: "id", entries: found };
+  const [first, ...others] = prefix === undefined ? [] : entriesOfId(store, entries, text, prefix);
+  if (first !== undefined) return { by: "id", entries: [first, ...others] };
   throw notFound(text, "it is not here");
 }
 

@@ -2,9 +2,9 @@
 import type { Context } from "../../core/context.ts";
 import { DevboxError } from "../../core/errors.ts";
 import { formatReference, type RegistryReference } from "../../oci/reference.ts";
-import { editEntries, type ImageEntry, withNamed, withoutNames } from "../../store/index-file.ts";
+import { editEntries, withNamed, withoutNames } from "../../store/index-file.ts";
 import type { Store } from "../../store/types.ts";
-import { findImage } from "./find.ts";
+import { entryOf, findImage } from "./find.ts";
 
 /**
  * Give an image further names. What had one of them before stays, nameless.
@@ -18,8 +18,7 @@ export async function tagImage(
   targets: readonly RegistryReference[],
 ): Promise<void> {
   await editEntries(context, store, (entries) => {
-    const [image] = entriesOf(store, entries, source, context.env);
-    if (image === undefined) return entries;
+    const image = entryOf(findImage(store, entries, source, context.env));
     return targets.reduce((all, target) => withNamed(all, { ...image, name: formatReference(target) }), entries);
   });
 }
@@ -38,7 +37,7 @@ export async function untagImage(
 ): Promise<readonly string[]> {
   let gone: readonly string[] = [];
   await editEntries(context, store, (entries) => {
-    const digest = entriesOf(store, entries, image, context.env)[0]?.descriptor.digest;
+    const { digest } = entryOf(findImage(store, entries, image, context.env)).descriptor;
     const its = entries.flatMap(({ name, descriptor }) => (descriptor.digest === digest ? (name ?? []) : []));
     gone = names.length === 0 ? its : names.map(formatReference);
     const stranger = gone.find((name) => !its.includes(name));
@@ -50,14 +49,4 @@ export async function untagImage(
     });
   });
   return gone;
-}
-
-function entriesOf(
-  store: Store,
-  entries: readonly ImageEntry[],
-  text: string,
-  env: Context["env"],
-): readonly ImageEntry[] {
-  const found = findImage(store, entries, text, env);
-  return found.by === "name" ? [found.entry] : found.entries;
 }

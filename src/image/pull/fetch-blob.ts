@@ -2,8 +2,10 @@
  * One blob into the store: from the source if it is not there, from where an earlier download ended, by one devbox at a
  * time. Its readers follow it through the feed while it comes.
  */
+
 import type { Context, ProgressTask } from "../../core/context.ts";
 import { DevboxError } from "../../core/errors.ts";
+import { beyond } from "../../core/streams.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type BlobIngest, openIngest } from "../../store/blobs.ts";
 import { hasBlob } from "../../store/images.ts";
@@ -96,13 +98,8 @@ async function append(
   task: ProgressTask,
   advance: (availableBytes: number) => void,
 ): Promise<void> {
-  const { stream, offset } = await source.fetchBlob(descriptor, { offset: ingest.written });
-  // A source that cannot start in the middle sends again what is there already and hashed.
-  let skip = ingest.written - offset;
-  for await (const chunk of stream) {
-    const fresh = skip > 0 ? chunk.subarray(Math.min(skip, chunk.byteLength)) : chunk;
-    skip -= chunk.byteLength - fresh.byteLength;
-    if (fresh.byteLength === 0) continue;
+  const opened = await source.fetchBlob(descriptor, { offset: ingest.written });
+  for await (const fresh of beyond(opened, ingest.written)) {
     ingest.append(fresh);
     task.update(ingest.written);
     advance(ingest.written);

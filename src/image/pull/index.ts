@@ -1,12 +1,12 @@
 /** All platforms of an index into the store, for who wants to push them on: manifests, configs, layers; nothing is applied. */
-import { readFileSync } from "node:fs";
+
 import type { Context } from "../../core/context.ts";
 import type { Descriptor, Digest } from "../../oci/descriptor.ts";
 import { shortDigest } from "../../oci/digest.ts";
 import { type ManifestDocument, parseAnyManifest } from "../../oci/parse.ts";
 import { isManifestType } from "../../oci/platform.ts";
+import { type Named, readDocument } from "../../store/documents.ts";
 import { hasBlob } from "../../store/images.ts";
-import { blobPath } from "../../store/paths.ts";
 import type { Store } from "../../store/types.ts";
 import type { FetchedManifest, ImageSource } from "../sources/source.ts";
 import type { Cancellable } from "../workers/cancellable.ts";
@@ -52,24 +52,15 @@ function namedBy(document: ManifestDocument): readonly Descriptor[] {
 /** Whether all is here that an index (or a manifest) reaches. */
 export function isWholeIndex(store: Store, top: Digest): boolean {
   const seen = new Set<Digest>();
-  const isHere = (descriptor: Pick<Descriptor, "digest"> & { readonly mediaType?: string }): boolean => {
+  const isHere = (descriptor: Named): boolean => {
     if (seen.has(descriptor.digest)) return true;
     seen.add(descriptor.digest);
-    const document = readDocument(store, descriptor.digest, descriptor.mediaType);
+    const document = readDocument(store, descriptor);
     return document !== undefined && namedBy(document).every((each) => isThere(document, each));
   };
   const isThere = (document: ManifestDocument, each: Descriptor): boolean =>
     document.kind === "index" && isManifestType(each.mediaType) ? isHere(each) : hasBlob(store, each);
   return isHere({ digest: top });
-}
-
-/** undefined: it is not here, or not what it should be. */
-function readDocument(store: Store, digest: Digest, mediaType: string | undefined): ManifestDocument | undefined {
-  try {
-    return parseAnyManifest(readFileSync(blobPath(store, digest)), mediaType);
-  } catch {
-    return undefined;
-  }
 }
 
 export interface BlobsWork extends Cancellable {

@@ -1,11 +1,12 @@
 /** From what a reference names to one image: manifest of the wanted platform, config, and their bytes. */
+
 import { DevboxError } from "../../core/errors.ts";
 import type { Descriptor, Digest, Platform } from "../../oci/descriptor.ts";
 import type { ImageConfig, Manifest } from "../../oci/image.ts";
 import { parseManifestDocument } from "../../oci/parse.ts";
-import { checkLayerCount, MAX_CONFIG_BYTES, parseImageConfig } from "../../oci/parse-config.ts";
+import { checkLayerCount, parseImageConfig } from "../../oci/parse-config.ts";
 import { selectPlatform } from "../../oci/platform.ts";
-import { embeddedContent } from "../../oci/verify.ts";
+import { fetchConfig } from "../sources/config.ts";
 import type { FetchedManifest, ImageSource } from "../sources/source.ts";
 
 export interface ResolvedImage {
@@ -42,8 +43,7 @@ export async function resolveImage(
     const because = `it has ${manifest.layers.length} layers; overlayfs stacks at most ${maxLayers}`;
     throw new DevboxError("BAD_MANIFEST", { step: `read the manifest of ${image}`, because });
   }
-  const configBytes =
-    embeddedContent(manifest.config) ?? (await source.fetchSmallBlob(manifest.config, MAX_CONFIG_BYTES));
+  const configBytes = await fetchConfig(source, manifest.config);
   const config = parseImageConfig(configBytes);
   checkLayerCount(manifest, config);
   return { ...found, config, configBytes };

@@ -7,7 +7,7 @@ import { readImageContent, storedLayers } from "../../store/images.ts";
 import { readEntries } from "../../store/index-file.ts";
 import { layerBytes } from "../../store/layers.ts";
 import type { Store } from "../../store/types.ts";
-import { findImage } from "../names/find.ts";
+import { entryOf, findImage } from "../names/find.ts";
 
 export interface HistoryStep {
   /** Of the image, at its last step; undefined: what the steps before have made is no image here. */
@@ -28,10 +28,9 @@ export interface HistoryStep {
 /** The last step first. @throws DevboxError IMAGE_NOT_FOUND, BAD_REFERENCE, STORE_DAMAGED */
 export function imageHistory(store: Store, text: string, env: Context["env"]): readonly HistoryStep[] {
   const entries = readEntries(store);
-  const found = findImage(store, entries, text, env);
-  const entry = found.by === "name" ? found.entry : found.entries[0];
-  const content = entry === undefined ? undefined : readImageContent(store, entry);
-  if (entry === undefined || content === undefined) {
+  const entry = entryOf(findImage(store, entries, text, env));
+  const content = readImageContent(store, entry);
+  if (content === undefined) {
     throw new DevboxError("IMAGE_NOT_FOUND", { step: `find the image ${text}`, because: "it is not here" });
   }
   const { descriptor } = entry;

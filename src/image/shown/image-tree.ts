@@ -5,7 +5,7 @@ import { readImageContent, storedLayers } from "../../store/images.ts";
 import { type ImageEntry, readEntries } from "../../store/index-file.ts";
 import { layerBytes } from "../../store/layers.ts";
 import type { Store, StoredLayer } from "../../store/types.ts";
-import { findImage } from "../names/find.ts";
+import { entryOf, findImage } from "../names/find.ts";
 
 export interface TreeLayer {
   readonly chainId: Digest;
@@ -26,7 +26,7 @@ export function imageTree(
 ): readonly TreeLayer[] {
   const entries = readEntries(store);
   const images = entries.flatMap((entry) => describeImage(log, store, entry));
-  const wanted = text === undefined ? undefined : wantedDigest(store, entries, text, env);
+  const wanted = text === undefined ? undefined : entryOf(findImage(store, entries, text, env)).descriptor.digest;
   const shown = wanted === undefined ? images : images.filter(({ digest }) => digest === wanted);
   return growTree(images, shown, (chainId) => layerBytes(store, chainId));
 }
@@ -80,14 +80,4 @@ function describeImage(log: Context["log"], store: Store, entry: ImageEntry): re
     log.warn(error instanceof Error ? error.message : String(error));
     return [];
   }
-}
-
-function wantedDigest(
-  store: Store,
-  entries: readonly ImageEntry[],
-  text: string,
-  env: Context["env"],
-): Digest | undefined {
-  const found = findImage(store, entries, text, env);
-  return (found.by === "name" ? found.entry : found.entries[0])?.descriptor.digest;
 }

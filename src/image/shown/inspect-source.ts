@@ -1,7 +1,6 @@
 /** What `skopeo inspect` shows: an image where it is, in a registry or in files, without bringing any of its layers. */
 import { existsSync } from "node:fs";
 import type { Context } from "../../core/context.ts";
-import { DevboxError } from "../../core/errors.ts";
 import type { Platform } from "../../oci/descriptor.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import { familiarName, type RegistryReference } from "../../oci/reference.ts";
@@ -10,7 +9,7 @@ import { readEntries } from "../../store/index-file.ts";
 import { blobPath } from "../../store/paths.ts";
 import type { Store } from "../../store/types.ts";
 import { openArtifactRegistry } from "../artifact/referrers.ts";
-import { findImage } from "../names/find.ts";
+import { entryOf, findImage } from "../names/find.ts";
 import { readName } from "../names/short-names.ts";
 import { resolveImage } from "../pull/resolve.ts";
 import { openSource } from "../sources/open-source.ts";
@@ -45,9 +44,7 @@ async function openNamed(context: Context, store: Store, text: string, access: R
   if (/^(?:docker:\/\/|(?:oci|oci-archive|docker-archive|dir):)/.test(text)) {
     return await openSource(context, store, readName(text, context.env), access);
   }
-  const found = findImage(store, readEntries(store), text, context.env);
-  const entry = found.by === "name" ? found.entry : found.entries[0];
-  if (entry === undefined) throw new DevboxError("IMAGE_NOT_FOUND", { step: `find the image ${text}` });
+  const entry = entryOf(findImage(store, readEntries(store), text, context.env));
   return openStoreSource(store, entry, existsSync(blobPath(store, entry.topDigest)) ? "index" : "image");
 }
 

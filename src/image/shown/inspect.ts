@@ -6,15 +6,14 @@ import { readImageContent, storedLayers } from "../../store/images.ts";
 import { type ImageEntry, readEntries } from "../../store/index-file.ts";
 import { layerBytes } from "../../store/layers.ts";
 import type { Store } from "../../store/types.ts";
-import { findImage } from "../names/find.ts";
+import { entryOf, findImage } from "../names/find.ts";
 
 /** Objects whose keys are users' are Maps. @throws DevboxError IMAGE_NOT_FOUND, BAD_REFERENCE, STORE_DAMAGED */
 export function inspectImage(store: Store, text: string, env: Context["env"]): Readonly<Record<string, unknown>> {
   const entries = readEntries(store);
-  const found = findImage(store, entries, text, env);
-  const entry = found.by === "name" ? found.entry : found.entries[0];
-  const content = entry === undefined ? undefined : readImageContent(store, entry);
-  if (entry === undefined || content === undefined)
+  const entry = entryOf(findImage(store, entries, text, env));
+  const content = readImageContent(store, entry);
+  if (content === undefined)
     throw new DevboxError("IMAGE_NOT_FOUND", { step: `find the image ${text}`, because: "it is not here" });
   const { config, manifest } = content;
   const named = entries.filter(({ descriptor }) => descriptor.digest === entry.descriptor.digest);

@@ -1,7 +1,7 @@
 /** What `devbox images` shows, as data. */
 import type { Context } from "../../core/context.ts";
 import type { Digest } from "../../oci/descriptor.ts";
-import { familiarRepository, formatReference, parseReference, type Reference } from "../../oci/reference.ts";
+import { familiarRepository, formatReference, referenceOrNothing } from "../../oci/reference.ts";
 import { readImageContent, storedLayers } from "../../store/images.ts";
 import { type ImageEntry, readEntries } from "../../store/index-file.ts";
 import { layerBytes } from "../../store/layers.ts";
@@ -61,15 +61,6 @@ function splitName(name: string | undefined): Pick<ImageSummary, "repository" | 
   return reference.kind === "dir"
     ? { repository: formatReference(reference), tag: undefined }
     : { repository: formatReference({ ...reference, ref: undefined }), tag: reference.ref };
-}
-
-/** Another tool may have given a name that is no reference. */
-function referenceOrNothing(name: string): Reference | undefined {
-  try {
-    return parseReference(name);
-  } catch {
-    return undefined;
-  }
 }
 
 function nameOrLast({ name }: ImageSummary): string {

@@ -2,8 +2,10 @@
  * All images of an archive, with their names there. docker's archives since version 25 are both: an OCI layout, which is
  * preferred since it keeps manifests and digests, and `manifest.json` for older readers.
  */
+
 import { DevboxError } from "../../core/errors.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
+import { nameAnnotations } from "../../oci/descriptor.ts";
 import { MAX_MANIFEST_BYTES, parseIndex } from "../../oci/parse.ts";
 import { openSavedItem, readSavedItems } from "./docker-archive-source.ts";
 import type { FileTree } from "./file-tree.ts";
@@ -56,6 +58,6 @@ async function listLayout(tree: FileTree): Promise<readonly ArchiveImage[]> {
  * (image-spec annotations.md); podman and skopeo write the name under the standard's.
  */
 function nameOf({ annotations }: Descriptor): readonly string[] {
-  const name = annotations?.["io.containerd.image.name"] ?? annotations?.["org.opencontainers.image.ref.name"];
+  const name = annotations?.[nameAnnotations.containerd] ?? annotations?.[nameAnnotations.ref];
   return name === undefined ? [] : [name];
 }

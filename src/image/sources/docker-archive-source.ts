@@ -10,7 +10,7 @@ import type { Manifest } from "../../oci/image.ts";
 import { type JsonPlace, member, optional, parseJson, readArray, readString, readStrings } from "../../oci/json.ts";
 import { MAX_MANIFEST_BYTES } from "../../oci/parse.ts";
 import { MAX_CONFIG_BYTES, parseImageConfig } from "../../oci/parse-config.ts";
-import { formatReference, parseReference } from "../../oci/reference.ts";
+import { formatReference, referenceOrNothing } from "../../oci/reference.ts";
 import type { FileTree } from "./file-tree.ts";
 import { requireFile } from "./read-file.ts";
 import type { ImageSource } from "./source.ts";
@@ -154,9 +154,6 @@ function chooseSaved(images: readonly SavedItem[], name: string | undefined, tre
 
 /** `debian:12` and `docker.io/library/debian:12` are one name. */
 function canonical(name: string): string {
-  try {
-    return formatReference(parseReference(name));
-  } catch {
-    return name;
-  }
+  const reference = referenceOrNothing(name);
+  return reference === undefined ? name : formatReference(reference);
 }

@@ -1,6 +1,6 @@
 /** An OCI image layout as a source (image-spec image-layout.md): a directory, or the members of an archive. */
 import { DevboxError } from "../../core/errors.ts";
-import type { Descriptor } from "../../oci/descriptor.ts";
+import { type Descriptor, nameAnnotations } from "../../oci/descriptor.ts";
 import { digestAlgorithm, digestHex } from "../../oci/digest.ts";
 import { MAX_MANIFEST_BYTES, parseIndex } from "../../oci/parse.ts";
 import { verifyContent } from "../../oci/verify.ts";
@@ -42,15 +42,13 @@ function blobName({ digest }: Descriptor): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
-/** `ref.name` is the standard's (annotations.md); containerd and docker write the whole reference beside it. */
-const nameAnnotations = ["org.opencontainers.image.ref.name", "io.containerd.image.name"];
-
 /**
  * The image of this name; without one, the only image there is.
  * @throws DevboxError IMAGE_NOT_FOUND listing the names
  */
 export function chooseImage(images: readonly Descriptor[], name: string | undefined, label: string): Descriptor {
-  const namesOf = (image: Descriptor): string[] => nameAnnotations.flatMap((key) => image.annotations?.[key] ?? []);
+  const namesOf = (image: Descriptor): string[] =>
+    Object.values(nameAnnotations).flatMap((key) => image.annotations?.[key] ?? []);
   const found = name === undefined ? images : images.filter((image) => namesOf(image).includes(name));
   const [only] = found;
   // The same image may be listed under several names.

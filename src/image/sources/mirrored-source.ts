@@ -5,8 +5,10 @@
  * What a tag means is the word of the first place that knows it, as in podman; everything below is asked by digest, and
  * verified, so that a mirror can give nothing but that.
  */
+
 import type { Context } from "../../core/context.ts";
 import { DevboxError, describeCause } from "../../core/errors.ts";
+import { beyond } from "../../core/streams.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { MirrorHealth } from "./mirror-health.ts";
 import type { ImageSource } from "./source.ts";
@@ -79,7 +81,7 @@ export function openMirroredSource(
     let position = first.offset;
     for (let opened = first; ; ) {
       try {
-        for await (const chunk of from(opened, position)) {
+        for await (const chunk of beyond(opened, position)) {
           position += chunk.byteLength;
           yield chunk;
         }
@@ -104,16 +106,6 @@ export function openMirroredSource(
       await Promise.all([...mirrors, primary].map(({ source }) => source[Symbol.asyncDispose]()));
     },
   };
-}
-
-/** What of a stream is new: a place without ranges sends all from its beginning. */
-async function* from({ stream, offset }: OpenStream, position: number): AsyncGenerator<Uint8Array> {
-  let known = position - offset;
-  for await (const chunk of stream) {
-    const fresh = chunk.subarray(Math.min(known, chunk.byteLength));
-    known -= chunk.byteLength - fresh.byteLength;
-    if (fresh.byteLength > 0) yield fresh;
-  }
 }
 
 /** The failure of the primary place, and why nobody else could help. */

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { DevboxError } from "../../core/errors.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { parseAnyManifest } from "../../oci/parse.ts";
-import { familiarName, parseReference } from "../../oci/reference.ts";
+import { familiarName, referenceOrNothing } from "../../oci/reference.ts";
 import { hasBlob } from "../../store/images.ts";
 import type { ImageEntry } from "../../store/index-file.ts";
 import { blobPath } from "../../store/paths.ts";
@@ -63,11 +63,7 @@ function notHere(label: string, { digest, platform }: Pick<Descriptor, "digest" 
   });
 }
 
-/** Another tool may have given a name that is no reference. */
 function nameOf(name: string): string {
-  try {
-    return familiarName(parseReference(name));
-  } catch {
-    return name;
-  }
+  const reference = referenceOrNothing(name);
+  return reference === undefined ? name : familiarName(reference);
 }

@@ -1,7 +1,9 @@
 /** Blobs of the store against their descriptors, and fetched again where they are damaged. */
+
 import { open } from "node:fs/promises";
 import type { ProgressTask } from "../../core/context.ts";
 import { DevboxError, describeCause, errnoName } from "../../core/errors.ts";
+import { beyond } from "../../core/streams.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { digestAlgorithm, digestHex } from "../../oci/digest.ts";
 import { storeError } from "../../store/atomic-write.ts";
@@ -136,13 +138,10 @@ async function fetchLayer(
   stack.defer(() => lock.remove());
   const ingest = stack.use(await openIngest(store, descriptor));
   if (ingest.written < descriptor.size) {
-    const { stream, offset } = await source.fetchBlob(descriptor, { offset: ingest.written });
-    let skip = ingest.written - offset;
-    for await (const chunk of stream) {
+    const opened = await source.fetchBlob(descriptor, { offset: ingest.written });
+    for await (const fresh of beyond(opened, ingest.written)) {
       context.signal.throwIfAborted();
-      const fresh = chunk.subarray(Math.min(skip, chunk.byteLength));
-      skip -= chunk.byteLength - fresh.byteLength;
-      if (fresh.byteLength > 0) ingest.append(fresh);
+      ingest.append(fresh);
       task?.update(ingest.written);
     }
   }

@@ -15,7 +15,7 @@ import { syncBlobs } from "../../store/blobs.ts";
 import { type ImageEntry, readEntries } from "../../store/index-file.ts";
 import { takeLease } from "../../store/leases.ts";
 import type { Store } from "../../store/types.ts";
-import { findImage } from "../names/find.ts";
+import { entriesOf, findImage } from "../names/find.ts";
 import { cancellable } from "../workers/cancellable.ts";
 import { emptyTrash } from "../workers/trash.ts";
 import { createBlobCheck } from "./blob.ts";
@@ -73,10 +73,7 @@ export async function verifyImages(
 /** The entries of each image: one manifest may have several names. */
 function chooseSubjects({ env }: Context, store: Store, texts: readonly string[]): readonly (readonly ImageEntry[])[] {
   const entries = readEntries(store);
-  const chosen = texts.flatMap((text) => {
-    const found = findImage(store, entries, text, env);
-    return found.by === "name" ? [found.entry] : found.entries;
-  });
+  const chosen = texts.flatMap((text) => entriesOf(findImage(store, entries, text, env)));
   const digests = new Set((texts.length === 0 ? entries : chosen).map(({ descriptor }) => descriptor.digest));
   return [...digests].map((digest) => entries.filter(({ descriptor }) => descriptor.digest === digest));
 }

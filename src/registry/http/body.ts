@@ -1,5 +1,7 @@
 /** Reading small bodies whole, within a limit. */
+
 import { DevboxError } from "../../core/errors.ts";
+import { once } from "../../core/streams.ts";
 import type { HttpResponse } from "./http-client.ts";
 import { TransportFailure } from "./transport-error.ts";
 
@@ -38,8 +40,4 @@ export async function bufferBody(response: HttpResponse, maxBytes: number, step:
     throw new DevboxError("REGISTRY_REFUSED", { step, because });
   }
   return { ...response, body: once(bytes), discard: async () => {} };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -5,7 +5,9 @@
  * The bytes of a stream are not verified here: whoever reads it hashes anyway, with the bytes of an earlier run that
  * only it has. That there are neither more nor fewer than announced is made sure.
  */
+
 import { DevboxError } from "../../core/errors.ts";
+import { once } from "../../core/streams.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { embeddedContent, verifyContent } from "../../oci/verify.ts";
 import { readAtMost } from "../http/body.ts";
@@ -44,7 +46,7 @@ export async function fetchBlob(session: Session, descriptor: Descriptor, reques
   const offset = request.offset > totalBytes ? 0 : request.offset;
   if (embedded !== undefined || offset === totalBytes) {
     const rest = embedded === undefined ? new Uint8Array() : embedded.subarray(offset);
-    return { stream: chunksOf(rest), offset, totalBytes, validator: undefined };
+    return { stream: once(rest), offset, totalBytes, validator: undefined };
   }
   const first = await openBlob(session, descriptor, { ...request, offset });
   return {
@@ -69,10 +71,6 @@ export async function fetchSmallBlob(session: Session, descriptor: Descriptor, m
   const bytes = (await readAtMost(stream, maxBytes)) ?? new Uint8Array();
   verifyContent(bytes, descriptor, step);
   return bytes;
-}
-
-async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.byteLength > 0) yield bytes;
 }
 
 async function* streamBlob(session: Session, descriptor: Descriptor, first: OpenBlob): AsyncGenerator<Uint8Array> {

@@ -8,7 +8,9 @@
  * - Chunks where they are needed: where the registry announces their least length, where it or a proxy before it takes no
  *   request of this size (413), and where a connection broke and nothing of what had been sent was kept.
  */
+
 import { DevboxError } from "../../core/errors.ts";
+import { once } from "../../core/streams.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { verifyContent } from "../../oci/verify.ts";
 import { readAtMost } from "../http/body.ts";
@@ -101,10 +103,6 @@ async function inMemory(content: UploadContent, step: string): Promise<UploadCon
   }
   verifyContent(bytes, descriptor, step);
   return { descriptor, open: async (from) => ({ stream: once(bytes.subarray(from)), offset: from }) };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.byteLength > 0) yield bytes;
 }
 
 interface Position {

@@ -1,14 +1,14 @@
 /** What the commands of the group share: their flags, and how their words are read. */
+
 import type { FileToPush } from "../../../image/artifact/push.ts";
 import { isMediaType } from "../../../oci/artifact.ts";
 import type { ArgumentDefs } from "../../command.ts";
+import { platformOption } from "../../platform-flag.ts";
 import { badFlag } from "../../run-values.ts";
 
-export const platformOption = {
+export const artifactPlatform = {
   platform: {
-    type: "string",
-    valueHint: "OS/ARCH[/VARIANT]",
-    completes: ["linux/amd64", "linux/arm64"],
+    ...platformOption,
     description: "Of those that the name stands for",
   },
 } as const satisfies ArgumentDefs;

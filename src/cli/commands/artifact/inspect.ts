@@ -1,16 +1,17 @@
 /** devbox artifact inspect: the manifest that a name stands for. */
 import { accessOptions, readOneAccess } from "../../access-flags.ts";
 import { defineCommand, everyCommand } from "../../command.ts";
+import { readPlatform } from "../../platform-flag.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeBytes, writeOut } from "../../ui/output.ts";
-import { platformOption } from "./flags.ts";
+import { artifactPlatform } from "./flags.ts";
 
 export default defineCommand({
   meta: { name: "artifact inspect", description: "Print the manifest of an artifact" },
   args: {
     reference: { type: "positional", description: "Such as ghcr.io/owner/name:1, oci:DIR or oci-archive:FILE" },
     raw: { type: "boolean", description: "Its bytes as they are: their sha256 is its digest" },
-    ...platformOption,
+    ...artifactPlatform,
     ...accessOptions,
     ...everyCommand,
   },
@@ -20,9 +21,8 @@ export default defineCommand({
     using context = openContext(values);
     const { readName } = await import("../../../image/names/short-names.ts");
     const { fetchDocument } = await import("../../../image/artifact/fetch.ts");
-    const { parsePlatform } = await import("../../../oci/platform.ts");
     const { openStore } = await import("../../../store/open.ts");
-    const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
+    const platform = await readPlatform(values.platform);
     const options = { platform, ...(await readOneAccess(values)) };
     const reference = readName(values.reference, context.env);
     const { bytes } = await fetchDocument(context, openStore(context.env), reference, options);

@@ -1,9 +1,10 @@
 /** devbox artifact pull: the files of an artifact into a directory. */
 import { accessOptions, readOneAccess } from "../../access-flags.ts";
 import { defineCommand, everyCommand, jsonOption, progressOptions } from "../../command.ts";
+import { readPlatform } from "../../platform-flag.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeOut } from "../../ui/output.ts";
-import { platformOption } from "./flags.ts";
+import { artifactPlatform } from "./flags.ts";
 
 export default defineCommand({
   meta: { name: "artifact pull", description: "Write the files of an artifact into a directory" },
@@ -21,7 +22,7 @@ export default defineCommand({
       description: "Where to; made if need be. Default: the working directory",
     },
     force: { type: "boolean", description: "Replace files of the same names" },
-    ...platformOption,
+    ...artifactPlatform,
     ...accessOptions,
     ...progressOptions,
     verbose: { ...progressOptions.verbose, alias: "v" },
@@ -43,10 +44,9 @@ export default defineCommand({
     const { fetchArtifact } = await import("../../../image/artifact/fetch.ts");
     const { placeFiles } = await import("../../../image/artifact/files.ts");
     const { artifactTypeOf } = await import("../../../oci/artifact.ts");
-    const { parsePlatform } = await import("../../../oci/platform.ts");
     const { formatReference } = await import("../../../oci/reference.ts");
     const { openStore } = await import("../../../store/open.ts");
-    const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
+    const platform = await readPlatform(values.platform);
     const reference = readName(values.reference, context.env);
     const options = { platform, ...(await readOneAccess(values)) };
     await using artifact = await fetchArtifact(context, openStore(context.env), reference, options);

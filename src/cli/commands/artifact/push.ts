@@ -64,6 +64,7 @@ export default defineCommand({
     using context = openContext(values);
     const { readName } = await import("../../../image/names/short-names.ts");
     const { pushArtifact } = await import("../../../image/artifact/push.ts");
+    const { writeDigest } = await import("../../../image/destinations/write-file.ts");
     const { artifactTypeOf } = await import("../../../oci/artifact.ts");
     const { formatReference } = await import("../../../oci/reference.ts");
     const step = `push ${values.reference}`;
@@ -84,7 +85,7 @@ export default defineCommand({
       access: await readOneAccess(values),
     });
     const { digest, size } = artifact.descriptor;
-    if (digestfile !== undefined) await writeDigest(digestfile, digest);
+    if (digestfile !== undefined) writeDigest(digestfile, digest);
     const result = {
       reference: formatReference(reference),
       digest,
@@ -96,9 +97,3 @@ export default defineCommand({
     return 0;
   },
 });
-
-async function writeDigest(file: string, digest: string): Promise<void> {
-  const { resolve } = await import("node:path");
-  const { writeWhole } = await import("../../../image/destinations/write-file.ts");
-  await writeWhole(resolve(file), digest);
-}

@@ -1,8 +1,10 @@
 /** devbox image inspect: of the store as docker shows it, of a registry as skopeo does. */
+
 import { accessOptions, readOneAccess, requireRegistry } from "../../access-flags.ts";
 import { defineCommand, everyCommand } from "../../command.ts";
 import { renderValue } from "../../format/list.ts";
 import { toJson, toValue } from "../../format/value.ts";
+import { platformOption, readPlatform } from "../../platform-flag.ts";
 import { openContext } from "../../ui/context.ts";
 import { writeBytes, writeOut } from "../../ui/output.ts";
 
@@ -20,9 +22,7 @@ export default defineCommand({
     config: { type: "boolean", description: "The config" },
     "no-tags": { type: "boolean", alias: "n", description: "In a registry, do not ask for the tags of the repository" },
     platform: {
-      type: "string",
-      valueHint: "OS/ARCH[/VARIANT]",
-      completes: ["linux/amd64", "linux/arm64"],
+      ...platformOption,
       description: "Of an index, with docker://, --raw and --config; default: this machine's",
     },
     ...accessOptions,
@@ -38,10 +38,9 @@ export default defineCommand({
     using context = openContext({ debug: values.debug });
     const { readName } = await import("../../../image/names/short-names.ts");
     const { inspectImage } = await import("../../../image/shown/inspect.ts");
-    const { parsePlatform } = await import("../../../oci/platform.ts");
     const { openStore } = await import("../../../store/open.ts");
     const store = openStore(context.env);
-    const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
+    const platform = await readPlatform(values.platform);
     const options = { platform, access: await readOneAccess(values) };
     if (values.raw || values.config) {
       const { readDocument } = await import("../../../image/shown/inspect-source.ts");
